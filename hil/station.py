@@ -1,0 +1,312 @@
+"""Station files: instruments, their addresses, and which device sits on which switch."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from hil.errors import StationError
+from hil.limits import DEFAULT_LIMITS, DeviceLimits
+from hil.toml_lines import find_line
+from hil.types import Device, Dopant, Source
+
+TWIN_ADDRESS = "twin:"
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fallback = Literal["none", "twin"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class SmuTable(_Table):
+    """``[smu]``: the source-measure unit.
+
+    Attributes:
+        driver: which driver speaks to it.
+        address: VISA resource string; ``twin:`` in a station whose instruments are simulated.
+        timeout_s: longest wait for an answer.
+        read_nplc: integration time of a read, in power line cycles.
+        pulse_nplc: integration time of the current samples inside a pulse.
+        line_frequency_hz: of the mains.
+        settle_s: wait between a new level and its measurement.
+        instrument_power_w: drawn from the mains, for the energy ledger; assumed until measured.
+    """
+
+    driver: Literal["keithley2400"]
+    address: str = Field(min_length=1)
+    timeout_s: Positive = 5.0
+    read_nplc: float = Field(default=1.0, ge=0.01, le=10)
+    pulse_nplc: float = Field(default=0.1, ge=0.01, le=10)
+    line_frequency_hz: Literal[50, 60] = 50
+    settle_s: float = Field(default=1e-3, ge=0, le=10)
+    instrument_power_w: float = Field(default=30.0, ge=0)
+
+
+class SwitchBoardTable(_Table):
+    """``[switch_board]``: the board that connects one device at a time.
+
+    Attributes:
+        address: serial device, or any URL that pyserial opens; ``twin:`` for a simulated one.
+        baud_rate: of a real serial line.
+        timeout_s: longest wait for an answer.
+        watchdog_s: the board opens all switches when it hears nothing for so long.
+        n_positions: how many switches it has to have; checked against what it says of itself.
+    """
+
+    address: str = Field(min_length=1)
+    baud_rate: int = Field(default=115200, gt=0)
+    timeout_s: Positive = 0.5
+    watchdog_s: float = Field(default=1.0, ge=0.1, le=60)
+    n_positions: int = Field(default=32, gt=0, le=4096)
+
+
+class CircuitTable(_Table):
+    """``[circuit]``: what is in series with every device.
+
+    Attributes:
+        series_resistor_ohm: of every device that names none of its own.
+        switch_resistance_ohm: of a closed switch.
+    """
+
+    series_resistor_ohm: Positive
+    switch_resistance_ohm: float = Field(default=75.0, ge=0)
+
+
+class LimitsTable(_Table):
+    """``[limits.W]`` and so on: limits tighter than the built-in ones, or wider with a reason."""
+
+    max_current_a: Positive | None = None
+    max_voltage_v: Positive | None = None
+    max_pulse_width_s: Positive | None = None
+    max_read_v: Positive | None = None
+    reason: str = ""
+
+    def over(self, default: DeviceLimits, dopant: str) -> DeviceLimits:
+        """Return ``default`` with what this table sets.
+
+        Raises:
+            ValueError: a limit was widened and no ``reason`` is given.
+        """
+        given = {k: v for k, v in self.model_dump().items() if k != "reason" and v is not None}
+        wider = [name for name, value in given.items() if value > getattr(default, name)]
+        if wider and not self.reason.strip():
+            name = wider[0]
+            raise ValueError(
+                f"{name} = {given[name]:g} is wider than the built-in {getattr(default, name):g} "
+                f"of {dopant} devices; say why in a key 'reason'"
+            )
+        values = {name: given.get(name, getattr(default, name)) for name in _LIMIT_NAMES}
+        return DeviceLimits(**values)
+
+
+_LIMIT_NAMES = ("max_current_a", "max_voltage_v", "max_pulse_width_s", "max_read_v")
+
+
+class TwinTable(_Table):
+    """``[twin]``: how the twin of this station behaves.
+
+    Attributes:
+        seed: of everything random in the twin, unless the run gives one.
+        instrument_noise: gain, offset and noise of the source-measure unit; off for exact checks.
+        model: device model.
+        records: parameter records that the devices of a dopant take in turn.
+    """
+
+    seed: int = Field(default=1, ge=0)
+    instrument_noise: bool = True
+    model: Literal["mss", "mss-stochastic"] = "mss"
+    records: dict[Dopant, list[str]] = Field(default_factory=dict)
+
+
+class DeviceTable(_Table):
+    """``[devices]``: one memristor a line, by its name."""
+
+    dopant: Dopant
+    package_pin: str = Field(min_length=1)
+    position: int = Field(ge=0)
+    series_resistor_ohm: Positive | None = None
+
+
+class StationTable(_Table):
+    """The whole file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    description: str = ""
+    board: str = Field(min_length=1)
+    source: Literal["bench", "twin"]
+    fallback: Fallback = "none"
+    smu: SmuTable
+    switch_board: SwitchBoardTable
+    circuit: CircuitTable
+    limits: dict[Dopant, LimitsTable] = Field(default_factory=dict)
+    twin: TwinTable = Field(default_factory=TwinTable)
+    devices: dict[str, DeviceTable] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _devices_are_distinct(self) -> Self:
+        for what in ("position", "package_pin"):
+            seen: dict[object, str] = {}
+            for name, device in self.devices.items():
+                value = getattr(device, what)
+                if value in seen:
+                    raise _at(
+                        ("devices", name, what),
+                        f"{value!r} is taken by device {seen[value]!r} already",
+                    )
+                seen[value] = name
+        for name, device in self.devices.items():
+            if device.position >= self.switch_board.n_positions:
+                raise _at(
+                    ("devices", name, "position"),
+                    f"{device.position} is not on the switch board, which has positions "
+                    f"0 to {self.switch_board.n_positions - 1}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_match_the_source(self) -> Self:
+        for name, address in (
+            ("smu", self.smu.address),
+            ("switch_board", self.switch_board.address),
+        ):
+            simulated = address.startswith(TWIN_ADDRESS)
+            if simulated and self.source == "bench":
+                raise _at((name, "address"), f"{address!r} in a station with source 'bench'")
+            if not simulated and self.board != "smu":
+                raise _at(
+                    (name, "address"),
+                    f"{address!r}, but board {self.board!r} is simulated: its instruments have "
+                    f"the address {TWIN_ADDRESS!r}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _limits_are_explained(self) -> Self:
+        for dopant, table in self.limits.items():
+            try:
+                table.over(DEFAULT_LIMITS[dopant], dopant.value)
+            except ValueError as error:
+                raise _at(("limits", dopant.value), str(error)) from error
+        return self
+
+
+@dataclass(frozen=True)
+class Station:
+    """A station file that was read and checked.
+
+    Attributes:
+        table: its content.
+        text: its text, which is stored with every run.
+        origin: file it came from.
+    """
+
+    table: StationTable
+    text: str
+    origin: str
+
+    @property
+    def name(self) -> str:
+        """Name of the station."""
+        return self.table.name
+
+    @property
+    def source(self) -> Source:
+        """What the station says its instruments are."""
+        return Source(self.table.source)
+
+    @cached_property
+    def devices(self) -> tuple[Device, ...]:
+        """The devices by rising switch position."""
+        circuit = self.table.circuit
+        return tuple(
+            Device(
+                name,
+                d.dopant,
+                d.package_pin,
+                d.position,
+                d.series_resistor_ohm or circuit.series_resistor_ohm,
+            )
+            for name, d in sorted(self.table.devices.items(), key=lambda item: item[1].position)
+        )
+
+    @cached_property
+    def limits(self) -> Mapping[Dopant, DeviceLimits]:
+        """Limits in force, by dopant."""
+        no_table = LimitsTable()
+        return {
+            dopant: self.table.limits.get(dopant, no_table).over(default, dopant.value)
+            for dopant, default in DEFAULT_LIMITS.items()
+        }
+
+
+def shipped_stations() -> dict[str, Path]:
+    """Return the stations that come with this package, by name."""
+    folder = Path(str(resources.files("hil") / "stations"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_station(name_or_path: str | Path) -> Station:
+    """Read a station by the name of a shipped one, or by the path of a file.
+
+    Raises:
+        StationError: no such station, or its file is wrong; the message names line and key.
+    """
+    shipped = shipped_stations()
+    path = shipped.get(str(name_or_path), Path(name_or_path))
+    if not path.is_file():
+        raise StationError(
+            f"no station {str(name_or_path)!r}: not a file, and not one of {', '.join(shipped)}"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StationError(f"{path}: cannot be read: {error}") from error
+    return parse_station(text, origin=str(path))
+
+
+def parse_station(text: str, origin: str = "station") -> Station:
+    """Check the text of a station file.
+
+    Raises:
+        StationError: with the line and the key at fault.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StationError(f"{origin}: not valid TOML: {error}") from error
+    try:
+        table = StationTable.model_validate(data)
+    except ValidationError as error:
+        raise StationError(f"{origin}{_explain(error, text)}") from error
+    return Station(table, text, origin)
+
+
+def _at(path: tuple[str, ...], message: str) -> PydanticCustomError:
+    return PydanticCustomError("station", "{message}", {"message": message, "path": path})
+
+
+def _explain(error: ValidationError, text: str) -> str:
+    first = error.errors(include_url=False)[0]
+    found_at = first.get("ctx", {}).get("path", first["loc"])
+    path = [part for part in found_at if part != "[key]"]
+    line = find_line(text, path)
+    where = f", line {line}" if line else ""
+    key = ".".join(str(part) for part in path)
+    message = first["msg"]
+    if first["type"] == "extra_forbidden":
+        message = "no such key"
+    elif first["type"] == "missing":
+        message = "this key is missing"
+    given = first["input"]
+    shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""
+    return f"{where}: {key + ': ' if key else ''}{message}{shown}"

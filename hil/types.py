@@ -1,0 +1,287 @@
+"""Frozen values that cross the board seam. Cells are (row, column), arrays (n_cells, 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hil.errors import UsageError
+
+FloatArray = NDArray[np.float64]
+CellArray = NDArray[np.intp]
+
+
+class Source(StrEnum):
+    """Where data come from; stored in every run and in every reading."""
+
+    BENCH = "bench"
+    TWIN = "twin"
+    REPLAY = "replay"
+
+
+class Dopant(StrEnum):
+    """Active-layer dopant of an M-SDC memristor."""
+
+    W = "W"
+    CR = "Cr"
+    C = "C"
+
+
+class Polarity(StrEnum):
+    """Direction in which a voltage drives the device: positive is SET."""
+
+    SET = "set"
+    RESET = "reset"
+
+
+class Capability(StrEnum):
+    """What a board can do; anything else raises ``UnsupportedError``."""
+
+    MEASURE = "measure"
+    PULSE = "pulse"
+    SWEEP = "sweep"
+    MATVEC = "matvec"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One memristor and where it sits.
+
+    Attributes:
+        name: as written on the package or in the notebook, unique in a station.
+        dopant: decides the limits.
+        package_pin: for example ``U3.5``.
+        position: position of the switch that connects it.
+        series_resistor_ohm: fixed resistor between switch and device.
+    """
+
+    name: str
+    dopant: Dopant
+    package_pin: str
+    position: int
+    series_resistor_ohm: float
+
+
+@dataclass(frozen=True)
+class BoardInfo:
+    """What a board is; stored with every run.
+
+    Attributes:
+        station: name of the station that described the board.
+        kind: entry point that opened it (``smu``, ``twin``, ``twin-wire``).
+        source: ``bench`` or ``twin``; found out from the instruments, not believed.
+        source_reason: why a twin stands in for a bench; empty otherwise.
+        identity: what each instrument said of itself, by instrument.
+        shape: (rows, columns). A bank of switched devices on one drive line is (1, n).
+        devices: by column in a bank: ``devices[column]``.
+        capabilities: what the board can do.
+        min_pulse_width_s: shorter pulses are refused.
+        calibration: records in use, by what they calibrate.
+    """
+
+    station: str
+    kind: str
+    source: Source
+    source_reason: str
+    identity: Mapping[str, str]
+    shape: tuple[int, int]
+    devices: tuple[Device, ...]
+    capabilities: frozenset[Capability]
+    min_pulse_width_s: float
+    calibration: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_cells(self) -> CellArray:
+        """Every cell, row by row; shape (n_cells, 2)."""
+        n_rows, n_columns = self.shape
+        return np.stack(np.divmod(np.arange(n_rows * n_columns), n_columns), axis=1)
+
+    def device_at(self, cell: Sequence[int] | CellArray) -> Device:
+        """Return the device at (row, column); the cell is inside the board."""
+        return self.devices[int(cell[0]) * self.shape[1] + int(cell[1])]
+
+    def cell_of(self, device_name: str) -> tuple[int, int]:
+        """Return (row, column) of the device with this name.
+
+        Raises:
+            UsageError: the station has no such device.
+        """
+        for index, device in enumerate(self.devices):
+            if device.name == device_name:
+                return divmod(index, self.shape[1])
+        known = ", ".join(d.name for d in self.devices[:4])
+        raise UsageError(
+            f"station {self.station!r} has no device {device_name!r}; it has {known}, ..."
+        )
+
+    def cells_of(self, dopant: Dopant) -> CellArray:
+        """Every cell whose device has this dopant; shape (n_cells, 2)."""
+        here = [index for index, device in enumerate(self.devices) if device.dopant is dopant]
+        return self.all_cells[here]
+
+
+def as_cells(cells: ArrayLike, shape: tuple[int, int]) -> CellArray:
+    """Return ``cells`` as an array of shape (n_cells, 2), checked against the board's shape.
+
+    Raises:
+        UsageError: wrong shape of the argument, or a cell outside the board.
+    """
+    array = np.asarray(cells)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
+        raise UsageError(f"cells are integer (row, column) pairs, shape (n, 2), not {array.shape}")
+    outside = ((array < 0) | (array >= np.asarray(shape))).any(axis=1)
+    if outside.any():
+        row, column = array[outside][0]
+        raise UsageError(f"cell ({row}, {column}) is outside the board of shape {shape}")
+    return array.astype(np.intp, copy=False)
+
+
+@dataclass(frozen=True)
+class EnergySplit:
+    """Energy of an operation by where it was dissipated, in joule; arrays of shape (n_cells,).
+
+    Attributes:
+        device_j: in the memristors that were addressed.
+        series_j: in their series resistors.
+        switch_j: in the switches.
+        half_select_j: in devices that were not addressed.
+        instrument_j: drawn by the instrument from the mains; an estimate.
+        method: how it was obtained: ``integral`` (of V I dt, in the twin) or
+            ``trapezoid`` (of the current samples taken while the source was on).
+    """
+
+    device_j: FloatArray
+    series_j: FloatArray
+    switch_j: FloatArray
+    half_select_j: FloatArray
+    instrument_j: FloatArray
+    method: str
+
+    @property
+    def source_j(self) -> FloatArray:
+        """Energy delivered by the source: all parts but the instrument's own."""
+        return self.device_j + self.series_j + self.switch_j + self.half_select_j
+
+
+@dataclass(frozen=True)
+class PerCell:
+    """Base of results with one entry per cell: arrays of equal length, joined in cell order."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    @classmethod
+    def join(cls, parts: list[Self]) -> Self:
+        """Return one result from the results of several cells."""
+        return cls(**{f.name: _join([getattr(p, f.name) for p in parts]) for f in fields(cls)})
+
+
+def _join(values: list[Any]) -> Any:
+    first = values[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(values)
+    if isinstance(first, EnergySplit):
+        parts = {f.name: _join([getattr(value, f.name) for value in values]) for f in fields(first)}
+        return EnergySplit(**parts)
+    return first
+
+
+@dataclass(frozen=True)
+class Readings(PerCell):
+    """Conductances, each with the voltage at which it was read.
+
+    Attributes:
+        cells: shape (n_cells, 2).
+        t_s: board clock at the end of each reading.
+        v_read_v: voltage that was asked of the source.
+        v_source_v: voltage that the source reported.
+        v_device_v: voltage across the device alone.
+        i_a: current, positive in the SET direction.
+        g_siemens: ``i_a / v_device_v``, series resistor and switch taken out.
+        g_expanded_siemens: expanded uncertainty (k = 2) of ``g_siemens``.
+        width_s: how long the read voltage was on.
+        energy: what the reading cost.
+        source: bench or twin.
+    """
+
+    cells: CellArray
+    t_s: FloatArray
+    v_read_v: FloatArray
+    v_source_v: FloatArray
+    v_device_v: FloatArray
+    i_a: FloatArray
+    g_siemens: FloatArray
+    g_expanded_siemens: FloatArray
+    width_s: FloatArray
+    energy: EnergySplit
+    source: Source
+
+
+@dataclass(frozen=True)
+class Pulses(PerCell):
+    """Pulses that were applied.
+
+    Attributes:
+        cells: shape (n_cells, 2).
+        t_s: board clock at the end of the last pulse on each cell.
+        amplitude_v: at the source; positive is SET.
+        width_s: width that was asked for, of one pulse.
+        width_measured_s: mean width of one pulse as the board's clock saw it.
+        n_pulses: pulses per cell, integer array.
+        i_end_a: current at the end of the last pulse.
+        energy: what all pulses on a cell cost together.
+        source: bench or twin.
+    """
+
+    cells: CellArray
+    t_s: FloatArray
+    amplitude_v: FloatArray
+    width_s: FloatArray
+    width_measured_s: FloatArray
+    n_pulses: NDArray[np.int64]
+    i_end_a: FloatArray
+    energy: EnergySplit
+    source: Source
+
+
+@dataclass(frozen=True)
+class SweepTrace:
+    """Current while the source followed a waveform on one cell; arrays of shape (n_points,).
+
+    Attributes:
+        cell: (row, column).
+        t_s: board clock of each point.
+        v_source_v: voltage that the source reported.
+        v_device_v: voltage across the device alone.
+        i_a: current, positive in the SET direction.
+        energy: of the whole sweep, arrays of shape (1,).
+        source: bench or twin.
+    """
+
+    cell: tuple[int, int]
+    t_s: FloatArray
+    v_source_v: FloatArray
+    v_device_v: FloatArray
+    i_a: FloatArray
+    energy: EnergySplit
+    source: Source
+
+
+@dataclass(frozen=True)
+class MatVec:
+    """Measured matrix-vector product.
+
+    Attributes:
+        inputs_v: voltage on each row, shape (n_rows,).
+        currents_a: current out of each column, shape (n_columns,).
+        readings: the readings that it is made of.
+    """
+
+    inputs_v: FloatArray
+    currents_a: FloatArray
+    readings: Readings
