@@ -1,0 +1,1 @@
+"""Fits of devices, instruments and boards, and the records that they leave behind."""

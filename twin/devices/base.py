@@ -1,0 +1,82 @@
+"""What every device model offers to the plant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.types import FloatArray
+
+IndexArray = NDArray[np.intp]
+
+
+class Waveform(Protocol):
+    """Source voltage against time since the start of a step. Both methods take and give arrays."""
+
+    def value_v(self, t_s: FloatArray) -> FloatArray:
+        """Return the source voltage at each time."""
+        ...
+
+    def slope_v_per_s(self, t_s: FloatArray) -> FloatArray:
+        """Return the time derivative of the source voltage at each time."""
+        ...
+
+
+@dataclass(frozen=True)
+class Response:
+    """What happened to the driven devices; arrays of shape (n_driven,).
+
+    Attributes:
+        device_j: integral of V_device I dt.
+        resistors_j: integral of I^2 R dt over everything in series with the device.
+        source_j: integral of V_terminal I dt; equals the sum of the two others.
+        charge_c: integral of I dt.
+        i_end_a: current at the end.
+        v_device_end_v: voltage across the device at the end.
+    """
+
+    device_j: FloatArray
+    resistors_j: FloatArray
+    source_j: FloatArray
+    charge_c: FloatArray
+    i_end_a: FloatArray
+    v_device_end_v: FloatArray
+
+
+class DeviceModel(Protocol):
+    """A population of devices. State arrays have shape (n_devices,); physics moves with time only."""
+
+    @property
+    def n_devices(self) -> int:
+        """Number of devices."""
+        ...
+
+    def conductance_siemens(self, index: IndexArray) -> FloatArray:
+        """Return the conductance of some devices at rest; changes nothing."""
+        ...
+
+    def drive(
+        self,
+        index: IndexArray,
+        waveform: Waveform,
+        dt_s: FloatArray,
+        r_series_ohm: FloatArray,
+        i_limit_a: FloatArray,
+    ) -> Response:
+        """Drive some devices through resistors from current-limited sources, each for its time.
+
+        Args:
+            index: which devices, shape (n_driven,), none twice.
+            waveform: source voltage of each against time.
+            dt_s: duration for each, shape (n_driven,).
+            r_series_ohm: everything in series with each device.
+            i_limit_a: magnitude at which each source limits its current; inf for none.
+        """
+        ...
+
+    def rest(self, dt_s: float) -> None:
+        """Let time pass at zero volt for all devices."""
+        ...
