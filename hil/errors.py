@@ -83,5 +83,10 @@ class StoreError(HilError):
     """The run database is missing, foreign, locked, full or damaged."""
 
 
+def attach_done(error: BaseException, done: object) -> None:
+    """Hang what was completed before ``error`` on it, so that the caller can still log it."""
+    error.__dict__["done"] = done
+
+
 class RunAborted(HilError):
     """The run was asked to stop: Ctrl-C, SIGTERM, or the stop button."""

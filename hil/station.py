@@ -76,10 +76,12 @@ class CircuitTable(_Table):
     Attributes:
         series_resistor_ohm: of every device that names none of its own.
         switch_resistance_ohm: of a closed switch.
+        tolerance_ratio: of both; enters the uncertainty of every conductance.
     """
 
     series_resistor_ohm: Positive
     switch_resistance_ohm: float = Field(default=75.0, ge=0)
+    tolerance_ratio: float = Field(default=0.01, ge=0, lt=1)
 
 
 class LimitsTable(_Table):

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from hil.errors import UsageError
 
 FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.intp]
 CellArray = NDArray[np.intp]
 
 
@@ -100,6 +101,16 @@ class BoardInfo:
         """Every cell, row by row; shape (n_cells, 2)."""
         n_rows, n_columns = self.shape
         return np.stack(np.divmod(np.arange(n_rows * n_columns), n_columns), axis=1)
+
+    @property
+    def r_series_ohm(self) -> FloatArray:
+        """Series resistor of every device, without the switch; shape (n_devices,)."""
+        return np.array([device.series_resistor_ohm for device in self.devices])
+
+    def index_of(self, cells: CellArray) -> IndexArray:
+        """Return the index into ``devices`` of each cell, shape (n_cells,)."""
+        index: IndexArray = cells[:, 0] * self.shape[1] + cells[:, 1]
+        return index
 
     def device_at(self, cell: Sequence[int] | CellArray) -> Device:
         """Return the device at (row, column); the cell is inside the board."""

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hil.types import FloatArray
-
-IndexArray = NDArray[np.intp]
+from hil.types import FloatArray, IndexArray
 
 
 class Waveform(Protocol):
@@ -22,6 +17,17 @@ class Waveform(Protocol):
 
     def slope_v_per_s(self, t_s: FloatArray) -> FloatArray:
         """Return the time derivative of the source voltage at each time."""
+        ...
+
+    def monotonic_until_s(self, t_s: FloatArray) -> FloatArray:
+        """Return a later time up to which each voltage only rises or only falls; inf if for ever.
+
+        Integrators end a step there, so that no excursion between two nodes goes unseen.
+        """
+        ...
+
+    def take(self, index: IndexArray) -> Waveform:
+        """Return the waveform of some of the driven devices."""
         ...
 
 
@@ -47,11 +53,16 @@ class Response:
 
 
 class DeviceModel(Protocol):
-    """A population of devices. State arrays have shape (n_devices,); physics moves with time only."""
+    """A population of devices. Physics moves with time only, never with reads."""
 
     @property
     def n_devices(self) -> int:
         """Number of devices."""
+        ...
+
+    @property
+    def is_volatile(self) -> bool:
+        """Whether any device changes while no voltage is applied."""
         ...
 
     def conductance_siemens(self, index: IndexArray) -> FloatArray:
@@ -77,6 +88,6 @@ class DeviceModel(Protocol):
         """
         ...
 
-    def rest(self, dt_s: float) -> None:
-        """Let time pass at zero volt for all devices."""
+    def rest(self, index: IndexArray, dt_s: float) -> None:
+        """Let time pass at zero volt for some devices; free where none is volatile."""
         ...

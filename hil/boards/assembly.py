@@ -1,0 +1,91 @@
+"""Puts a ``SmuBoard`` together from two links, and makes sure of what is at their far ends."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from pymeasure.adapters import Adapter
+
+from hil.boards.smu import SmuBoard
+from hil.clock import Clock, WallClock
+from hil.errors import IdentityError, StationError
+from hil.instruments.keithley2400 import Keithley2400Smu
+from hil.instruments.switch_board import SerialPort, SwitchBoard
+from hil.links import open_serial_port, open_visa_adapter
+from hil.station import Station
+from hil.types import BoardInfo, Capability, Source
+
+
+def open_smu_board(station: Station, *, seed: int | None, source_reason: str) -> SmuBoard:
+    """Open the board of a station at its VISA and serial addresses; entry point ``smu``.
+
+    Raises:
+        LinkError: an instrument does not answer; what was opened is closed again.
+        IdentityError: the instruments are not what the station says.
+    """
+    smu, switch_board = station.table.smu, station.table.switch_board
+    with ExitStack() as opened:
+        adapter = open_visa_adapter(smu.address, smu.timeout_s)
+        opened.callback(adapter.close)
+        port = open_serial_port(
+            switch_board.address, switch_board.baud_rate, switch_board.timeout_s
+        )
+        opened.callback(port.close)
+        board = assemble(station, adapter, port, WallClock(), kind="smu", source_reason="")
+        opened.pop_all()
+    return board
+
+
+def assemble(
+    station: Station,
+    adapter: Adapter,
+    port: SerialPort,
+    clock: Clock,
+    *,
+    kind: str,
+    source_reason: str,
+    calibration: dict[str, str] | None = None,
+) -> SmuBoard:
+    """Speak to both instruments, check their identities, and make a board of them.
+
+    Raises:
+        LinkError: an instrument does not answer.
+        IdentityError: not a Keithley 2400; or a twin where the station says bench, or the other
+            way round; or one of each.
+        StationError: the switch board has fewer positions than the station uses.
+    """
+    smu = Keithley2400Smu(adapter, station.table.smu)
+    smu_identity = smu.identify()
+    switches = SwitchBoard.open(port, station.table.switch_board.watchdog_s)
+    expected = Source.TWIN if source_reason else station.source
+    _refuse_wrong_world(station, expected, "SMU", smu.source_of(smu_identity))
+    switch_source = Source.TWIN if switches.identity.is_twin else Source.BENCH
+    _refuse_wrong_world(station, expected, "switch board", switch_source)
+    last = max(device.position for device in station.devices)
+    if last >= switches.identity.n_positions:
+        raise StationError(
+            f"{station.origin}: switch_board: a device sits on position {last}, but the board "
+            f"that answered has {switches.identity.n_positions} positions"
+        )
+    info = BoardInfo(
+        station=station.name,
+        kind=kind,
+        source=expected,
+        source_reason=source_reason,
+        identity={"smu": smu_identity, "switch_board": switches.identity.text},
+        shape=(1, len(station.devices)),
+        devices=station.devices,
+        capabilities=frozenset(Capability),
+        min_pulse_width_s=smu.min_pulse_width_s,
+        calibration=calibration or {},
+    )
+    return SmuBoard(info, station, smu, switches, clock)
+
+
+def _refuse_wrong_world(station: Station, expected: Source, what: str, found: Source) -> None:
+    if found is not expected:
+        raise IdentityError(
+            f"station {station.name!r} says {expected.value}, but the {what} that answered is a "
+            f"{found.value}: set source = {found.value!r} in {station.origin}, or correct its "
+            f"address"
+        )

@@ -1,0 +1,284 @@
+"""A source-measure unit and a switch board that connects one device at a time.
+
+Responsible for: the order of switching, sourcing and measuring, and what is left behind when it
+fails. Not responsible for: what is connected where (the station), what is allowed (the limits).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.boards.checked import CheckedBoard
+from hil.boards.fed_clock import FedClock
+from hil.clock import Clock
+from hil.conductance import conductance
+from hil.errors import BoardError, HilError, LinkError, SwitchBoardError, attach_done
+from hil.instruments.keithley2400 import Keithley2400Smu
+from hil.instruments.switch_board import SwitchBoard
+from hil.station import Station
+from hil.types import (
+    BoardInfo,
+    CellArray,
+    EnergySplit,
+    FloatArray,
+    Pulses,
+    Readings,
+    SweepTrace,
+)
+
+
+@dataclass(slots=True)
+class _Train:
+    """Samples of the pulses on one cell, or of one read, as they come in.
+
+    Between two samples the current is taken as a straight line, and as constant before the first
+    and after the last one of a pulse.
+    """
+
+    n_done: int = 0
+    width_s: float = 0.0
+    t_s: float = 0.0
+    v_v: float = 0.0
+    i_a: float = 0.0
+    charge_c: float = 0.0
+    i2_dt: float = 0.0
+    source_j: float = 0.0
+
+    def add(self, dt_s: float, v_v: float, i_from_a: float, i_to_a: float) -> None:
+        """Add a stretch of time during which the current went from one value to another."""
+        mean_a = (i_from_a + i_to_a) / 2
+        self.charge_c += mean_a * dt_s
+        self.i2_dt += (i_from_a**2 + i_to_a**2) / 2 * dt_s
+        self.source_j += v_v * mean_a * dt_s
+        self.v_v, self.i_a = v_v, i_to_a
+
+    def end_pulse(self, t_on_s: float, t_off_s: float) -> None:
+        """Note that a pulse ended."""
+        self.n_done += 1
+        self.width_s += t_off_s - t_on_s
+        self.t_s = t_off_s
+
+
+class SmuBoard(CheckedBoard):
+    """Source-measure unit and switch board.
+
+    The source stands at zero volt whenever a switch moves, and between operations. An operation
+    that is interrupted takes the level to zero before anything else happens, and hangs what it had
+    completed on the exception (``done``).
+    """
+
+    def __init__(
+        self,
+        info: BoardInfo,
+        station: Station,
+        smu: Keithley2400Smu,
+        switches: SwitchBoard,
+        clock: Clock,
+    ) -> None:
+        circuit = station.table.circuit
+        self._smu = smu
+        self._table = station.table.smu
+        self._switches = switches
+        self._time = FedClock(clock, switches, station.table.switch_board.watchdog_s)
+        self._r_switch_ohm = circuit.switch_resistance_ohm
+        self._r_tolerance_ratio = circuit.tolerance_ratio
+        self._replies_pending = False
+        super().__init__(info, station.limits, self._r_switch_ohm, self._time)
+        self._r_series_ohm = info.r_series_ohm
+        self._smu.prepare(max(limit.max_voltage_v for limit in station.limits.values()))
+
+    def make_safe(self) -> None:
+        """Source to zero, output off, switches open; see ``hil.board.Board.make_safe``."""
+        failures: list[HilError] = []
+        for step in (self._smu.make_safe, self._switches.open_all):
+            try:
+                step()
+            except HilError as error:
+                failures.append(error)
+        if failures:
+            raise LinkError("; ".join(str(error) for error in failures))
+
+    def _close_links(self) -> None:
+        for close in (self._switches.close, self._smu.close):
+            with suppress(LinkError, BoardError):  # make_safe has told what there is to tell
+                close()
+
+    def _measure(self, cells: CellArray, v_read_v: FloatArray) -> Readings:
+        trains: list[_Train] = []
+        try:
+            for k, cell in enumerate(cells):
+                position = self._connect(cell, self._table.read_nplc)
+                train = _Train()
+                t_on_s = self._level(float(v_read_v[k]))
+                sample = self._smu.measure()
+                t_off_s = self._level(0.0)
+                train.add(t_off_s - t_on_s, sample.v_v, sample.i_a, sample.i_a)
+                train.end_pulse(t_on_s, t_off_s)
+                self._time.confirm(position)
+                trains.append(train)
+            self._smu.check_errors()
+        except BaseException as error:
+            self._interrupted()
+            attach_done(error, self._readings(cells, v_read_v, trains))
+            raise
+        return self._readings(cells, v_read_v, trains)
+
+    def _pulse(
+        self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, n_pulses: int
+    ) -> Pulses:
+        trains: list[_Train] = []
+        try:
+            for k, cell in enumerate(cells):
+                position = self._connect(cell, self._table.pulse_nplc)
+                trains.append(_Train())
+                for _ in range(n_pulses):
+                    self._one_pulse(trains[-1], float(amplitude_v[k]), float(width_s[k]))
+                    self._time.confirm(position)
+            self._smu.check_errors()
+        except BaseException as error:
+            self._interrupted()
+            attach_done(error, self._pulses(cells, amplitude_v, width_s, trains))
+            raise
+        return self._pulses(cells, amplitude_v, width_s, trains)
+
+    def _one_pulse(self, train: _Train, amplitude_v: float, width_s: float) -> None:
+        """Level up, one sample at the start and, where it fits, one at the end, level down."""
+        t_on_s = self._level(amplitude_v)
+        try:
+            sample = self._smu.measure()
+            t_s = self._time.now_s()
+            sample_s = t_s - t_on_s
+            train.add(sample_s, sample.v_v, sample.i_a, sample.i_a)
+            if t_s + sample_s <= t_on_s + width_s:
+                self._time.sleep_until(t_on_s + width_s - sample_s)
+                last = self._smu.measure()
+                now_s = self._time.now_s()
+                train.add(now_s - t_s, last.v_v, sample.i_a, last.i_a)
+                t_s = now_s
+            self._time.sleep_until(t_on_s + width_s)
+        finally:
+            t_off_s = self._level(0.0)
+            train.end_pulse(t_on_s, t_off_s)
+        train.add(t_off_s - t_s, train.v_v, train.i_a, train.i_a)
+
+    def _sweep(self, cells: CellArray, waveform_v: FloatArray, dt_s: float) -> SweepTrace:
+        points: list[tuple[float, float, float]] = []
+        train = _Train()
+        try:
+            position = self._connect(cells[0], self._table.pulse_nplc)
+            start_s = t_s = self._time.now_s()
+            for k, level_v in enumerate(waveform_v):
+                self._level(float(level_v))
+                sample = self._smu.measure()
+                self._time.sleep_until(start_s + (k + 1) * dt_s)
+                now_s = self._time.now_s()
+                train.add(now_s - t_s, sample.v_v, sample.i_a, sample.i_a)
+                t_s = now_s
+                points.append((t_s, sample.v_v, sample.i_a))
+                self._time.confirm(position)
+                self._time.feed()
+            train.end_pulse(start_s, self._level(0.0))
+            self._smu.check_errors()
+        except BaseException as error:
+            self._interrupted()
+            attach_done(error, self._trace(cells, points, train))
+            raise
+        return self._trace(cells, points, train)
+
+    def _connect(self, cell: CellArray, nplc: float) -> int:
+        """Connect one device, with the source at zero and its limits set; return the position."""
+        if self._replies_pending:
+            self._smu.resynchronise()
+            self._replies_pending = False
+        device = self._info.device_at(cell)
+        self._smu.limit_current(self._limits[device.dopant].max_current_a)
+        self._smu.integrate(nplc)
+        self._smu.output_on()
+        try:
+            self._switches.select(device.position)
+        except SwitchBoardError:  # its watchdog acted while the host was busy: nothing was driven
+            self._switches.select(device.position)
+        self._time.fed()
+        return device.position
+
+    def _level(self, level_v: float) -> float:
+        """Set the level and return the time at which the command was out."""
+        self._smu.set_level(level_v)
+        return self._time.now_s()
+
+    def _interrupted(self) -> None:
+        """Level to zero by a write alone: the reply to an earlier query may still be on its way."""
+        self._replies_pending = True
+        with suppress(HilError):  # the exception that is on its way says more
+            self._smu.set_level(0.0)
+
+    def _energy(self, cells: CellArray, trains: list[_Train]) -> EnergySplit:
+        source_j = np.array([train.source_j for train in trains])
+        i2_dt = np.array([train.i2_dt for train in trains])
+        width_s = np.array([train.width_s for train in trains])
+        series_j = i2_dt * self._r_series_ohm[self._info.index_of(cells)]
+        switch_j = i2_dt * self._r_switch_ohm
+        return EnergySplit(
+            device_j=source_j - series_j - switch_j,
+            series_j=series_j,
+            switch_j=switch_j,
+            half_select_j=np.zeros_like(source_j),
+            instrument_j=width_s * self._table.instrument_power_w,
+            method="trapezoid",
+        )
+
+    def _readings(self, cells: CellArray, v_read_v: FloatArray, trains: list[_Train]) -> Readings:
+        cells = cells[: len(trains)]
+        v_v = np.array([train.v_v for train in trains])
+        i_a = np.array([train.i_a for train in trains])
+        r_ohm = self._r_series_ohm[self._info.index_of(cells)] + self._r_switch_ohm
+        g = conductance(v_v, i_a, r_ohm, self._smu.accuracy, self._r_tolerance_ratio)
+        return Readings(
+            cells=cells,
+            t_s=np.array([train.t_s for train in trains]),
+            v_read_v=v_read_v[: len(trains)],
+            v_source_v=v_v,
+            v_device_v=g.v_device_v,
+            i_a=i_a,
+            g_siemens=g.g_siemens,
+            g_expanded_siemens=g.g_expanded_siemens,
+            width_s=np.array([train.width_s for train in trains]),
+            energy=self._energy(cells, trains),
+            source=self._info.source,
+        )
+
+    def _pulses(
+        self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, trains: list[_Train]
+    ) -> Pulses:
+        n_cells = len(trains)
+        n_done = np.array([train.n_done for train in trains], dtype=np.int64)
+        total_s = np.array([train.width_s for train in trains])
+        return Pulses(
+            cells=cells[:n_cells],
+            t_s=np.array([train.t_s for train in trains]),
+            amplitude_v=amplitude_v[:n_cells],
+            width_s=width_s[:n_cells],
+            width_measured_s=total_s / np.maximum(n_done, 1),
+            n_pulses=n_done,
+            i_end_a=np.array([train.i_a for train in trains]),
+            energy=self._energy(cells[:n_cells], trains),
+            source=self._info.source,
+        )
+
+    def _trace(
+        self, cells: CellArray, points: list[tuple[float, float, float]], train: _Train
+    ) -> SweepTrace:
+        t_s, v_v, i_a = np.array(points, dtype=float).reshape(-1, 3).T
+        r_ohm = self._r_series_ohm[self._info.index_of(cells)] + self._r_switch_ohm
+        return SweepTrace(
+            cell=(int(cells[0, 0]), int(cells[0, 1])),
+            t_s=t_s,
+            v_source_v=v_v,
+            v_device_v=v_v - i_a * r_ohm,
+            i_a=i_a,
+            energy=self._energy(cells, [train]),
+            source=self._info.source,
+        )

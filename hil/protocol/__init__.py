@@ -1,0 +1,1 @@
+"""The framed serial protocol of the switch board; see docs/reference/switch-board-protocol.md."""

@@ -1,0 +1,145 @@
+"""From results of a board to rows of the database; columns in the order of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+
+from hil.store.batches import Row
+from hil.store.values import SqlValue, sql_floats
+from hil.types import BoardInfo, CellArray, EnergySplit, Polarity, Pulses, Readings, SweepTrace
+
+
+@dataclass(frozen=True)
+class RunRows:
+    """Builds the rows of one run.
+
+    Attributes:
+        run_id: the run.
+        names: of the devices, row by row.
+        n_columns: of the board.
+    """
+
+    run_id: str
+    names: tuple[str, ...]
+    n_columns: int
+
+    @classmethod
+    def of(cls, run_id: str, info: BoardInfo) -> RunRows:
+        """Return the builder for a run on this board."""
+        return cls(run_id, tuple(device.name for device in info.devices), info.shape[1])
+
+    def readings(self, first_seq: int, readings: Readings, purpose: str) -> list[Row]:
+        """Return one row per cell."""
+        r = readings
+        n = len(r)
+        v_read_v = sql_floats(r.v_read_v)
+        return list(
+            zip(
+                repeat(self.run_id, n),
+                range(first_seq, first_seq + n),
+                sql_floats(r.t_s),
+                *self._cells(r.cells),
+                repeat(purpose, n),
+                map(_polarity, v_read_v),
+                v_read_v,
+                sql_floats(r.v_source_v),
+                sql_floats(r.v_device_v),
+                sql_floats(r.i_a),
+                sql_floats(r.g_siemens),
+                sql_floats(r.g_expanded_siemens),
+                sql_floats(r.width_s),
+                repeat(r.source.value, n),
+                strict=True,
+            )
+        )
+
+    def pulses(self, first_seq: int, pulses: Pulses) -> list[Row]:
+        """Return one row per cell."""
+        p = pulses
+        n = len(p)
+        amplitude_v = sql_floats(p.amplitude_v)
+        return list(
+            zip(
+                repeat(self.run_id, n),
+                range(first_seq, first_seq + n),
+                sql_floats(p.t_s),
+                *self._cells(p.cells),
+                map(_polarity, amplitude_v),
+                amplitude_v,
+                sql_floats(p.width_s),
+                sql_floats(p.width_measured_s),
+                p.n_pulses.tolist(),
+                sql_floats(p.i_end_a),
+                repeat(p.source.value, n),
+                strict=True,
+            )
+        )
+
+    def sweep(self, first_seq: int, trace: SweepTrace) -> list[Row]:
+        """Return one row per point."""
+        n = len(trace.t_s)
+        return list(
+            zip(
+                repeat(self.run_id, n),
+                range(first_seq, first_seq + n),
+                sql_floats(trace.t_s),
+                *(repeat(value, n) for value in self._cell(trace.cell)),
+                repeat(first_seq, n),
+                sql_floats(trace.v_source_v),
+                sql_floats(trace.v_device_v),
+                sql_floats(trace.i_a),
+                repeat(trace.source.value, n),
+                strict=True,
+            )
+        )
+
+    def energy(self, first_seq: int, of: Readings | Pulses) -> list[Row]:
+        """Return one row per cell, each for the reading or pulse with the same place."""
+        n = len(of)
+        operation = "read" if isinstance(of, Readings) else "pulse"
+        return list(
+            zip(
+                repeat(self.run_id, n),
+                range(first_seq, first_seq + n),
+                sql_floats(of.t_s),
+                *self._cells(of.cells),
+                repeat(operation, n),
+                *_parts(of.energy),
+                repeat(of.energy.method, n),
+                strict=True,
+            )
+        )
+
+    def sweep_energy(self, first_seq: int, trace: SweepTrace) -> Row:
+        """Return the row of a whole sweep."""
+        parts = (part[0] for part in _parts(trace.energy))
+        t_s = sql_floats(trace.t_s[-1:])[0]
+        cell = self._cell(trace.cell)
+        return (self.run_id, first_seq, t_s, *cell, "sweep", *parts, trace.energy.method)
+
+    def _cells(self, cells: CellArray) -> tuple[list[int], list[int], list[str]]:
+        rows, columns = cells[:, 0].tolist(), cells[:, 1].tolist()
+        places = zip(rows, columns, strict=True)
+        return rows, columns, [self.names[r * self.n_columns + c] for r, c in places]
+
+    def _cell(self, cell: Sequence[int]) -> tuple[int, int, str]:
+        row, column = map(int, cell)
+        return row, column, self.names[row * self.n_columns + column]
+
+
+def _polarity(v: SqlValue) -> str | None:
+    if not isinstance(v, float) or v == 0:
+        return None
+    return Polarity.SET.value if v > 0 else Polarity.RESET.value
+
+
+def _parts(energy: EnergySplit) -> tuple[list[SqlValue], ...]:
+    return (
+        sql_floats(energy.device_j),
+        sql_floats(energy.series_j),
+        sql_floats(energy.switch_j),
+        sql_floats(energy.half_select_j),
+        sql_floats(energy.instrument_j),
+    )

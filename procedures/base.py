@@ -1,0 +1,284 @@
+"""The base of all procedures: opens the board, logs everything, and leaves nothing on.
+
+The same class runs in a pymeasure ``Worker`` (windows, consoles), from the command line and from
+plain Python (``procedures.runner.run``).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pymeasure.experiment import IntegerParameter, ListParameter, Parameter, Procedure
+
+from hil.board import Board
+from hil.errors import HilError, ParameterError, RunAborted
+from hil.opening import open_board
+from hil.station import Fallback, load_station
+from hil.store import RecordingBoard, RunStart, RunWriter, check_database, software_versions
+from hil.types import FloatArray
+
+log = logging.getLogger(__name__)
+
+FINISHED, FAILED, ABORTED = "finished", "failed", "aborted"
+
+Method = Callable[[Any], None]
+
+
+class BoardProcedure(Procedure):
+    """A pymeasure ``Procedure`` on a memristor board.
+
+    Subclasses write ``execute`` and use ``self.board``, ``self.emit``, ``self.stop_if_asked`` and
+    ``self.progress``. Whatever they do, and however they end, the board is made safe and the run
+    is closed with the right status: ``execute``, ``startup`` and ``shutdown`` of every subclass
+    are wrapped for that when the class is made.
+
+    Attributes:
+        board: the open board, between ``startup`` and ``shutdown``; what is done to it is logged.
+        run: the open run, in the same time.
+        outcome: ``finished``, ``failed`` or ``aborted`` once it is over, empty before.
+        error: why it failed or was aborted; empty otherwise.
+    """
+
+    station = Parameter(
+        "Station", default="twin", description="Shipped station, or path of a station file"
+    )
+    database = Parameter(
+        "Database", default="runs.sqlite", description="SQLite file that the run is written to"
+    )
+    fallback = ListParameter(
+        "Fallback",
+        choices=["station", "none", "twin"],
+        default="station",
+        description="If the board does not answer: do as the station says, fail, or take its twin",
+    )
+    seed = IntegerParameter(
+        "Seed",
+        default=1,
+        minimum=0,
+        maximum=2**31 - 1,
+        description="Of everything random in the procedure and in a twin",
+    )
+
+    board: Board
+    run: RunWriter | None = None
+    outcome = ""
+    error = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, guard in (
+            ("startup", _noting_outcome),
+            ("execute", _noting_outcome),
+            ("shutdown", _always_safe),
+        ):
+            if name in vars(cls):
+                setattr(cls, name, guard(vars(cls)[name]))
+
+    def __init__(self, **kwargs: Any) -> None:
+        unknown = set(kwargs) - set(self.parameter_names())
+        if unknown:
+            raise ParameterError(
+                f"{type(self).__name__} has no parameter {min(unknown)!r}; it has "
+                f"{', '.join(sorted(self.parameter_names()))}"
+            )
+        super().__init__(**kwargs)
+
+    @classmethod
+    def parameter_names(cls) -> list[str]:
+        """Return the names of all parameters, those of the base last."""
+        own = [name for name in dir(cls) if isinstance(getattr(cls, name), Parameter)]
+        common = [name for name in vars(BoardProcedure) if name in own]
+        return [name for name in own if name not in common] + common
+
+    def startup(self) -> None:
+        """Check parameters and database, open the board, begin the run. Nothing is driven yet.
+
+        Raises:
+            ParameterError: a parameter is missing or out of its range.
+            HilError: the station, the database or the board is not usable; nothing was written.
+        """
+        self.outcome, self.error, self.run = "", "", None
+        parameters = self.checked_parameters()
+        check_database(self.database)
+        station = load_station(self.station)
+        fallback: Fallback | None = None if self.fallback == "station" else self.fallback
+        board = open_board(station, fallback=fallback, seed=self.seed)
+        try:
+            self.run = RunWriter.begin(
+                self.database,
+                RunStart(
+                    procedure=type(self).__name__,
+                    parameters=parameters,
+                    station=station.name,
+                    station_toml=station.text,
+                    info=board.info,
+                    seed=self.seed,
+                    versions=software_versions(),
+                ),
+            )
+        except BaseException:
+            board.close()
+            raise
+        self.board = RecordingBoard(board, self.run)
+        self.emit = _tee(self.emit, self.run, board)
+        if board.info.source_reason:
+            log.warning(self.provenance)
+            self.run.event("fallback", board.info.source_reason, level="warning")
+
+    def shutdown(self) -> None:
+        """Make the board safe, close the run. Never raises: what fails is logged and stored."""
+        board, self_run = vars(self).pop("board", None), self.run
+        if board is not None:
+            try:
+                board.close()
+            except Exception as error:  # whatever it is, the run has still to be closed
+                log.exception("the board could not be made safe")
+                self._note(FAILED, f"the board could not be made safe: {error}")
+        if self_run is not None:
+            self.run = None
+            try:
+                self_run.finish(self.outcome or FAILED, self.error)
+            except Exception as error:  # nobody is left to hand it to
+                log.exception("the run could not be closed in the database")
+                self._note(FAILED, str(error))
+
+    @property
+    def provenance(self) -> str:
+        """One line: bench or twin, and why a twin if it stands in for a bench."""
+        info = self.board.info
+        reason = f" ({info.source_reason})" if info.source_reason else ""
+        return f"{info.source.value.upper()}: station {info.station}, board {info.kind}{reason}"
+
+    def stop_if_asked(self) -> None:
+        """Leave the procedure here if someone asked it to stop.
+
+        Raises:
+            RunAborted: which ``execute`` need not catch.
+        """
+        if self.should_stop():
+            raise RunAborted("stopped on request")
+
+    def progress(self, ratio: float) -> None:
+        """Report how much of the work is done, 0 to 1."""
+        self.emit("progress", 100.0 * ratio)
+
+    def metric(self, name: str, value: float, unit: str = "", step: int | None = None) -> None:
+        """Store a figure of merit of this run."""
+        if self.run is not None:
+            self.run.metric(name, value, unit, step=step, t_s=self.board.clock.now_s())
+
+    def snapshot(self, name: str, g_siemens: FloatArray) -> None:
+        """Store the conductances of the whole board, shape (rows, columns)."""
+        if self.run is not None:
+            self.run.snapshot(name, g_siemens, t_s=self.board.clock.now_s())
+
+    def checked_parameters(self) -> dict[str, object]:
+        """Return all parameter values, converted and checked.
+
+        Raises:
+            ParameterError: a value is missing, not convertible, or out of range.
+        """
+        values: dict[str, object] = {}
+        for name in self.parameter_names():
+            parameter, value = self._parameters[name], getattr(self, name)
+            if value is None:
+                raise ParameterError(f"parameter {name} has no value; give one")
+            values[name] = convert(name, parameter, value)
+            setattr(self, name, values[name])
+        return values
+
+    def _note(self, outcome: str, error: str = "") -> None:
+        """Remember how it ended; a failure to make safe overrides, otherwise the first counts."""
+        if not self.outcome or (outcome == FAILED and self.outcome == FINISHED):
+            self.outcome, self.error = outcome, error
+
+
+def convert(name: str, parameter: Parameter, value: object) -> object:
+    """Return ``value`` as the parameter wants it.
+
+    Raises:
+        ParameterError: naming the parameter, the value, its unit and what is allowed.
+    """
+    try:
+        converted: object = parameter.convert(value)
+    except (ValueError, TypeError) as error:
+        unit = getattr(parameter, "units", None)
+        shown = f"{value} {unit}" if unit else f"{value}"
+        raise ParameterError(f"parameter {name} = {shown}: {allowed(parameter)}") from error
+    return converted
+
+
+def allowed(parameter: Parameter) -> str:
+    """Say in words which values a parameter takes."""
+    unit = f" {parameter.units}" if getattr(parameter, "units", None) else ""
+    if getattr(parameter, "choices", None):
+        return f"one of {', '.join(str(choice) for choice in parameter.choices)}"
+    if hasattr(parameter, "minimum"):
+        return f"a number from {parameter.minimum:g} to {parameter.maximum:g}{unit}"
+    return type(parameter).__name__.removesuffix("Parameter").lower() or "text"
+
+
+def _tee(
+    emit: Callable[[str, Any], None], run: RunWriter, board: Board
+) -> Callable[[str, Any], None]:
+    """Return an ``emit`` that also stores every record in the run."""
+
+    def emit_and_store(topic: str, record: Any) -> None:
+        if topic == "results":
+            run.record(record, t_s=board.clock.now_s())
+        elif topic == "batch results":
+            for row in _rows(record):
+                run.record(row, t_s=board.clock.now_s())
+        emit(topic, record)
+
+    return emit_and_store
+
+
+def _rows(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
+
+
+def _noting_outcome(method: Method) -> Method:
+    """Wrap ``startup`` or ``execute``: remember how it ended."""
+
+    @functools.wraps(method)
+    def noting(self: BoardProcedure) -> None:
+        try:
+            method(self)
+        except RunAborted as error:
+            self._note(ABORTED, str(error))
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._note(ABORTED, f"interrupted: {type(error).__name__} {error}".strip())
+            raise
+        except Exception as error:
+            self._note(FAILED, _one_line(error))
+            raise
+        else:
+            if method.__name__ == "execute":
+                self._note(ABORTED if self.should_stop() else FINISHED)
+
+    return noting
+
+
+def _always_safe(method: Method) -> Method:
+    """Wrap a subclass's ``shutdown``: the board is made safe even if it raises."""
+
+    @functools.wraps(method)
+    def safe(self: BoardProcedure) -> None:
+        try:
+            method(self)
+        except Exception as error:  # a procedure's own clean-up must not keep the output on
+            log.exception("shutdown of %s failed", type(self).__name__)
+            self._note(FAILED, f"in shutdown: {_one_line(error)}")
+        finally:
+            BoardProcedure.shutdown(self)
+
+    return safe
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, HilError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,147 @@
+"""``hil run``: one command for each procedure, with an option for each of its parameters."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from pymeasure.experiment import BooleanParameter, Parameter
+from tqdm import tqdm
+
+from hil.errors import HilError, UsageError
+from hil.store import RunDatabase
+from procedures.base import BoardProcedure, allowed, convert
+from procedures.cli.exits import BY_STATUS
+from procedures.registry import PROCEDURES, find_procedure, first_line
+from procedures.reports.summary import as_text, summarise
+from procedures.runner import Outcome
+from procedures.runner import run as run_procedure
+
+_SHORT = {"database": "--db"}
+
+
+class _Procedures(click.Group):
+    """Makes the command of a procedure when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(PROCEDURES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        return _command(cmd_name, find_procedure(cmd_name))
+
+
+@click.group(cls=_Procedures, subcommand_metavar="PROCEDURE [PARAMETERS]...")
+def run() -> None:
+    """Run a procedure on a station: `hil run PROCEDURE --help` lists its parameters."""
+
+
+def parameter_options(procedure: type[BoardProcedure]) -> list[click.Option]:
+    """Return one option for each parameter of a procedure."""
+    return [_option(name, getattr(procedure, name)) for name in procedure.parameter_names()]
+
+
+def parameter_values(
+    procedure: type[BoardProcedure], given: dict[str, str | None]
+) -> dict[str, object]:
+    """Return the parameters that were given, converted.
+
+    Raises:
+        ParameterError: a value is out of range or of the wrong kind.
+    """
+    return {
+        name: convert(name, getattr(procedure, name), value)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def _command(name: str, procedure: type[BoardProcedure]) -> click.Command:
+    as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document.")
+    return click.Command(
+        name,
+        callback=lambda as_json, **given: _run(procedure, given, as_json),
+        params=[*parameter_options(procedure), as_json],
+        help=procedure.__doc__,
+        short_help=first_line(procedure),
+    )
+
+
+def _option(name: str, parameter: Parameter) -> click.Option:
+    flag = _SHORT.get(name, f"--{name.replace('_', '-')}")
+    says = [parameter.description or parameter.name, allowed(parameter)]
+    if parameter.default is not None:
+        says.append(f"default {parameter}")
+    is_switch = isinstance(parameter, BooleanParameter)
+    return click.Option(
+        [flag, name],
+        type=str,
+        metavar="TRUE|FALSE" if is_switch else (getattr(parameter, "units", None) or "VALUE"),
+        is_flag=False,
+        flag_value="true" if is_switch else None,
+        help="; ".join(part for part in says if part and part != "text") + ".",
+    )
+
+
+def _run(procedure_class: type[BoardProcedure], given: dict[str, Any], as_json: bool) -> int:
+    procedure = procedure_class(**parameter_values(procedure_class, given))
+    with _Progress() as progress:
+        outcome = run_procedure(procedure, progress.listen)
+    if not outcome.run_id:
+        raise _never_began(outcome)
+    _print(Path(procedure.database), outcome, as_json)
+    return BY_STATUS[outcome.status]
+
+
+def _never_began(outcome: Outcome) -> BaseException:
+    """Return what to raise for a run that ended before its first row."""
+    if isinstance(outcome.cause, HilError | KeyboardInterrupt):
+        return outcome.cause
+    return HilError(outcome.error or "the run did not begin")
+
+
+def _print(path: Path, outcome: Outcome, as_json: bool) -> None:
+    with RunDatabase(path) as database:
+        summary = summarise(database, database.find(outcome.run_id))
+    summary["database"] = str(path.resolve())
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        click.echo(as_text(summary))
+        click.echo(f"database: {summary['database']}")
+    if outcome.error:
+        click.echo(f"hil: run {outcome.run_id} {outcome.status}: {outcome.error}", err=True)
+
+
+class _Progress:
+    """A bar on standard error, if a person is looking."""
+
+    def __init__(self) -> None:
+        self._bar = tqdm(
+            total=100,
+            unit="%",
+            leave=False,
+            disable=not sys.stderr.isatty(),
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining}",
+        )
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def listen(self, topic: str, record: Any) -> None:
+        if topic == "progress":
+            self._bar.update(float(record) - self._bar.n)
+
+
+def require_procedure(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Check the name of a procedure in an argument."""
+    try:
+        find_procedure(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from error
+    return value

@@ -1,0 +1,240 @@
+"""Write-verify: bring one device to a target conductance and make sure that it stays there.
+
+At a fixed amplitude an SDC device plateaus: the series resistor takes the voltage away as the
+device turns on, so the final conductance is set by the amplitude. The amplitude is therefore what
+is searched. SET amplitudes that left the device below its target, and those that overshot it,
+bracket the one that is wanted; after an overshoot a RESET takes the device back below the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.board import Board
+from hil.errors import UsageError
+from hil.types import EnergySplit, Readings
+
+REACHED, EXHAUSTED = "reached", "out of pulses"
+
+
+@dataclass(frozen=True)
+class WriteVerify:
+    """How to program; the defaults suit W devices behind 10 kOhm and pulses of 20 ms.
+
+    Attributes:
+        tolerance_ratio: accepted relative distance from the target.
+        v_read_v: read voltage.
+        width_s: width of SET and RESET pulses.
+        set_start_v: first SET amplitude.
+        set_step_v: first step of the SET amplitude.
+        set_max_v: largest SET amplitude.
+        reset_start_v: first RESET amplitude, negative.
+        reset_step_v: step of the RESET amplitude.
+        reset_max_v: largest RESET amplitude in magnitude, negative.
+        n_pulses_max: give up after so many pulses.
+        n_confirm: reads that have to agree before a device is accepted.
+        confirm_delay_s: wait before each of them.
+    """
+
+    tolerance_ratio: float = 0.05
+    v_read_v: float = 0.1
+    width_s: float = 0.02
+    set_start_v: float = 0.14
+    set_step_v: float = 0.02
+    set_max_v: float = 1.5
+    reset_start_v: float = -0.1
+    reset_step_v: float = 0.05
+    reset_max_v: float = -1.5
+    n_pulses_max: int = 200
+    n_confirm: int = 2
+    confirm_delay_s: float = 0.01
+
+
+@dataclass(frozen=True)
+class CellOutcome:
+    """What became of one cell.
+
+    Attributes:
+        cell: (row, column).
+        target_siemens: asked for.
+        g_siemens: mean of the last readings: the confirming ones if it was accepted.
+        status: ``reached`` or ``out of pulses``.
+        n_set: SET pulses.
+        n_reset: RESET pulses.
+        n_reads: readings.
+        program_j: energy of the pulses at the source.
+        verify_j: energy of the readings at the source.
+        duration_s: on the board's clock.
+    """
+
+    cell: tuple[int, int]
+    target_siemens: float
+    g_siemens: float
+    status: str
+    n_set: int
+    n_reset: int
+    n_reads: int
+    program_j: float
+    verify_j: float
+    duration_s: float
+
+    @property
+    def residual_ratio(self) -> float:
+        """Relative distance from the target."""
+        return self.g_siemens / self.target_siemens - 1
+
+
+class Programmer:
+    """Programs cells of one board, one after the other.
+
+    Args:
+        board: pulses and readings go to it; one reading costs its integration time.
+        settings: how to program.
+        stop_if_asked: called between two pulses; may raise.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        settings: WriteVerify,
+        stop_if_asked: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._board = board
+        self._settings = settings
+        self._stop_if_asked = stop_if_asked
+
+    def program(self, cell: tuple[int, int], target_siemens: float) -> CellOutcome:
+        """Bring one cell to its target; changes and wears it.
+
+        Raises:
+            UsageError: the target is not a positive conductance.
+        """
+        if not target_siemens > 0:
+            raise UsageError(f"target conductance is {target_siemens} S; it must be positive")
+        search = _Search(self._settings)
+        tally = _Tally(self._board, cell)
+        g_siemens = tally.read(self._settings.v_read_v)
+        while True:
+            self._stop_if_asked()
+            error_ratio = g_siemens / target_siemens - 1
+            if abs(error_ratio) <= self._settings.tolerance_ratio:
+                g_siemens, agreed = self._confirm(tally, target_siemens)
+                if agreed:
+                    return tally.outcome(target_siemens, g_siemens, REACHED)
+                continue
+            if tally.n_pulses >= self._settings.n_pulses_max:
+                return tally.outcome(target_siemens, g_siemens, EXHAUSTED)
+            amplitude_v = search.below() if error_ratio < 0 else search.above()
+            tally.pulse(amplitude_v, self._settings.width_s)
+            g_siemens = tally.read(self._settings.v_read_v)
+
+    def _confirm(self, tally: _Tally, target_siemens: float) -> tuple[float, bool]:
+        """Read again after a delay: one reading in the band may be noise, or relax away."""
+        seen = []
+        for _ in range(self._settings.n_confirm):
+            self._board.clock.sleep_s(self._settings.confirm_delay_s)
+            seen.append(tally.read(self._settings.v_read_v))
+            if abs(seen[-1] / target_siemens - 1) > self._settings.tolerance_ratio:
+                return seen[-1], False
+        if not seen:
+            return tally.last_siemens, True
+        return float(np.mean(seen)), True
+
+
+class _Search:
+    """Chooses the next amplitude from what the earlier ones did."""
+
+    def __init__(self, settings: WriteVerify) -> None:
+        self._settings = settings
+        self._set_v = settings.set_start_v
+        self._low_v: float | None = None
+        self._high_v: float | None = None
+        self._last_was_set = False
+        self._reset_v = settings.reset_start_v
+
+    def below(self) -> float:
+        """Return the SET amplitude to try on a device below its target."""
+        if self._last_was_set:
+            self._low_v = self._set_v
+        if self._low_v is None:
+            self._set_v = self._settings.set_start_v if self._high_v is None else self._halfway()
+        elif self._high_v is None:
+            self._set_v = self._low_v + self._settings.set_step_v
+        else:
+            self._set_v = self._halfway()
+        self._set_v = min(self._set_v, self._settings.set_max_v)
+        self._last_was_set = True
+        self._reset_v = self._settings.reset_start_v
+        return self._set_v
+
+    def above(self) -> float:
+        """Return the RESET amplitude to try on a device above its target."""
+        if self._last_was_set:
+            self._high_v = self._set_v
+            self._last_was_set = False
+        else:
+            self._reset_v = max(
+                self._reset_v - self._settings.reset_step_v, self._settings.reset_max_v
+            )
+        return self._reset_v
+
+    def _halfway(self) -> float:
+        """Bisect; a bracket that has become too narrow has moved, so open it upwards."""
+        assert self._high_v is not None
+        low_v = self._low_v if self._low_v is not None else self._high_v - self._settings.set_step_v
+        if self._high_v - low_v < self._settings.set_step_v / 16:
+            self._high_v = None
+            return low_v + self._settings.set_step_v / 8
+        return (low_v + self._high_v) / 2
+
+
+class _Tally:
+    """Talks to the board about one cell, and counts what it cost."""
+
+    def __init__(self, board: Board, cell: tuple[int, int]) -> None:
+        self._board = board
+        self._cell = cell
+        self._start_s = board.clock.now_s()
+        self._n_set = self._n_reset = self._n_reads = 0
+        self._program_j = self._verify_j = 0.0
+        self.last_siemens = 0.0
+
+    @property
+    def n_pulses(self) -> int:
+        return self._n_set + self._n_reset
+
+    def read(self, v_read_v: float) -> float:
+        readings: Readings = self._board.measure([self._cell], v_read_v)
+        self._n_reads += 1
+        self._verify_j += _source_j(readings.energy)
+        self.last_siemens = float(readings.g_siemens[0])
+        return self.last_siemens
+
+    def pulse(self, amplitude_v: float, width_s: float) -> None:
+        pulses = self._board.pulse([self._cell], amplitude_v, width_s)
+        if amplitude_v > 0:
+            self._n_set += 1
+        else:
+            self._n_reset += 1
+        self._program_j += _source_j(pulses.energy)
+
+    def outcome(self, target_siemens: float, g_siemens: float, status: str) -> CellOutcome:
+        return CellOutcome(
+            self._cell,
+            target_siemens,
+            g_siemens,
+            status,
+            self._n_set,
+            self._n_reset,
+            self._n_reads,
+            self._program_j,
+            self._verify_j,
+            self._board.clock.now_s() - self._start_s,
+        )
+
+
+def _source_j(energy: EnergySplit) -> float:
+    return float(energy.source_j.sum())

@@ -1,0 +1,35 @@
+"""The procedures by the names that the command line uses."""
+
+from __future__ import annotations
+
+from hil.errors import UsageError
+from procedures.base import BoardProcedure
+from procedures.iv_sweep import IVSweep
+from procedures.on_chip_training import OnChipTraining
+from procedures.program_verify import ProgramVerify
+from procedures.pulse_train import PulseTrain
+from procedures.read_array import ReadArray
+
+PROCEDURES: dict[str, type[BoardProcedure]] = {
+    "iv-sweep": IVSweep,
+    "read-array": ReadArray,
+    "pulse-train": PulseTrain,
+    "program-verify": ProgramVerify,
+    "on-chip-training": OnChipTraining,
+}
+
+
+def find_procedure(name: str) -> type[BoardProcedure]:
+    """Return a procedure class by its name.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if name not in PROCEDURES:
+        raise UsageError(f"no procedure {name!r}; there are {', '.join(PROCEDURES)}")
+    return PROCEDURES[name]
+
+
+def first_line(procedure: type[BoardProcedure]) -> str:
+    """Return the first sentence of a procedure's description."""
+    return (procedure.__doc__ or "").strip().splitlines()[0]

@@ -1,0 +1,86 @@
+"""A run in a few lines, or as one JSON document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hil.store import RunDatabase, RunSummary
+from hil.units import text
+
+ENERGY_LABELS = {
+    "device_j": "devices",
+    "series_j": "series resistors",
+    "switch_j": "switches",
+    "verify_reads_j": "verify reads",
+    "half_select_j": "half-selected devices",
+    "instrument_j": "instrument (estimated)",
+}
+
+
+def summarise(database: RunDatabase, run: RunSummary) -> dict[str, Any]:
+    """Return what there is to say about a run, ready for JSON.
+
+    Keys: run_id, procedure, station, source, source_reason, status, error, started_at, ended_at,
+    bench_time_s, rows (by table), n_pulses, metrics (last value by name), energy (joule by part).
+    """
+    return {
+        "run_id": run.run_id,
+        "procedure": run.procedure,
+        "station": run.station,
+        "source": run.source.value,
+        "source_reason": run.source_reason,
+        "status": "died" if run.is_stale else run.status,
+        "error": run.error,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "bench_time_s": bench_time_s(database, run.run_id),
+        "rows": dict(run.n_rows),
+        "n_pulses": run.n_pulses,
+        "metrics": last_metrics(database, run.run_id),
+        "energy": database.energy(run.run_id),
+    }
+
+
+def last_metrics(database: RunDatabase, run_id: str) -> dict[str, float]:
+    """Return the last value of each metric of a run."""
+    metrics = database.arrays(run_id, "metrics")
+    return {
+        str(name): float(value)
+        for name, value in zip(metrics["name"], metrics["value"], strict=True)
+    }
+
+
+def bench_time_s(database: RunDatabase, run_id: str) -> float:
+    """Return the board's clock at the last thing that was done to the board."""
+    tables = ("pulses", "readings", "sweep_points")
+    times = [database.arrays(run_id, name)["t_s"] for name in tables]
+    return max((float(t.max()) for t in times if len(t)), default=0.0)
+
+
+def provenance(summary: dict[str, Any]) -> str:
+    """Return where the data come from, in words: shown wherever a run is shown."""
+    reason = f" ({summary['source_reason']})" if summary["source_reason"] else ""
+    return f"{summary['source'].upper()}{reason}, station {summary['station']}"
+
+
+def as_text(summary: dict[str, Any]) -> str:
+    """Return a summary as lines for a terminal."""
+    lines = [
+        f"run {summary['run_id']}: {summary['procedure']}, {summary['status']}",
+        f"  data from    {provenance(summary)}",
+        f"  started      {summary['started_at']}",
+        f"  bench clock  {text(summary['bench_time_s'], 's', 4)}",
+        f"  pulses       {summary['n_pulses']}",
+        f"  readings     {summary['rows'].get('readings', 0)}",
+    ]
+    if summary["error"]:
+        lines.insert(1, f"  error        {summary['error']}")
+    lines += [f"  {name} = {value:.6g}" for name, value in summary["metrics"].items()]
+    energy = summary["energy"]
+    if any(energy.values()):
+        lines.append("  energy")
+        lines += [
+            f"    {ENERGY_LABELS.get(part, part):24s}{text(value, 'J')}"
+            for part, value in energy.items()
+        ]
+    return "\n".join(lines)

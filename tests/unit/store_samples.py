@@ -1,0 +1,97 @@
+"""Small boards and results for the tests of the run store."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hil.store import RunStart
+from hil.types import (
+    BoardInfo,
+    Capability,
+    Device,
+    Dopant,
+    EnergySplit,
+    Pulses,
+    Readings,
+    Source,
+    SweepTrace,
+)
+
+
+def board_info(n: int = 3, source: Source = Source.TWIN) -> BoardInfo:
+    devices = tuple(Device(f"W{i}", Dopant.W, f"U1.{i}", i, 10e3) for i in range(n))
+    return BoardInfo(
+        station="bank",
+        kind="twin",
+        source=source,
+        source_reason="no answer on GPIB0::24",
+        identity={"smu": "TWIN 2400"},
+        shape=(1, n),
+        devices=devices,
+        capabilities=frozenset(Capability),
+        min_pulse_width_s=1e-6,
+        calibration={"smu": "none"},
+    )
+
+
+def run_start(procedure: str = "iv-sweep", n: int = 3, seed: int | None = 7) -> RunStart:
+    return RunStart(
+        procedure=procedure,
+        parameters={"v_read_v": 0.05, "target": float("nan"), "limit": float("inf")},
+        station="bank",
+        station_toml='name = "bank"\n',
+        info=board_info(n),
+        seed=seed,
+        versions={"python": "3.11"},
+    )
+
+
+def energy(n: int, start: float = 1.0) -> EnergySplit:
+    one = start * np.arange(1.0, n + 1)
+    return EnergySplit(one, one * 0.1, one * 0.01, one * 1e-3, one * 1e-4, method="integral")
+
+
+def readings(n: int = 3, g_siemens: ArrayLike | None = None, start: float = 0.0) -> Readings:
+    g = np.linspace(1e-5, 1e-4, n) if g_siemens is None else np.asarray(g_siemens, dtype=float)
+    v = np.full(n, 0.05)
+    return Readings(
+        cells=np.stack([np.zeros(n, dtype=np.intp), np.arange(n)], axis=1),
+        t_s=start + np.arange(n, dtype=float),
+        v_read_v=v,
+        v_source_v=v * 1.01,
+        v_device_v=v * 0.9,
+        i_a=g * v * 0.9,
+        g_siemens=g,
+        g_expanded_siemens=g * 1e-2,
+        width_s=np.full(n, 0.02),
+        energy=energy(n, 1e-3),
+        source=Source.TWIN,
+    )
+
+
+def pulses(n: int = 3, amplitude_v: float = 0.8) -> Pulses:
+    return Pulses(
+        cells=np.stack([np.zeros(n, dtype=np.intp), np.arange(n)], axis=1),
+        t_s=np.arange(n, dtype=float),
+        amplitude_v=np.full(n, amplitude_v),
+        width_s=np.full(n, 0.02),
+        width_measured_s=np.full(n, 0.021),
+        n_pulses=np.arange(1, n + 1, dtype=np.int64),
+        i_end_a=np.full(n, 2e-5),
+        energy=energy(n),
+        source=Source.TWIN,
+    )
+
+
+def sweep(n_points: int = 5, cell: tuple[int, int] = (0, 1)) -> SweepTrace:
+    t_s = np.arange(n_points, dtype=float)
+    return SweepTrace(
+        cell=cell,
+        t_s=t_s,
+        v_source_v=np.sin(t_s),
+        v_device_v=0.9 * np.sin(t_s),
+        i_a=1e-5 * np.sin(t_s),
+        energy=energy(1, 100.0),
+        source=Source.TWIN,
+    )

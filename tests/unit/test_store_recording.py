@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+from store_samples import board_info, pulses, readings, run_start, sweep
+
+from hil.board import Board
+from hil.clock import Clock, WallClock
+from hil.errors import LimitError, LinkError
+from hil.limits import DEFAULT_LIMITS, DeviceLimits
+from hil.store import RecordingBoard, RunDatabase, RunWriter
+from hil.store.batches import BatchWriter
+from hil.types import BoardInfo, Dopant, MatVec, Pulses, Readings, SweepTrace
+
+
+class BrokenLink(LinkError):
+    def __init__(self, done: object) -> None:
+        super().__init__("the cable fell out")
+        self.done = done
+
+
+class CannedBoard:
+    """Answers with fixed results, or fails."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+        self.calls: list[str] = []
+        self._clock = WallClock()
+
+    @property
+    def info(self) -> BoardInfo:
+        return board_info()
+
+    @property
+    def limits(self) -> Mapping[Dopant, DeviceLimits]:
+        return DEFAULT_LIMITS
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.error is not None:
+            raise self.error
+
+    def measure(
+        self, cells: ArrayLike, v_read_v: ArrayLike, *, allow_reverse: bool = False
+    ) -> Readings:
+        self._call(f"measure {allow_reverse}")
+        return readings(3)
+
+    def pulse(
+        self, cells: ArrayLike, amplitude_v: ArrayLike, width_s: ArrayLike, n_pulses: int = 1
+    ) -> Pulses:
+        self._call(f"pulse {n_pulses}")
+        return pulses(3)
+
+    def sweep(self, cell: ArrayLike, waveform_v: ArrayLike, dt_s: float) -> SweepTrace:
+        self._call("sweep")
+        return sweep(5)
+
+    def matvec(self, inputs_v: ArrayLike) -> MatVec:
+        self._call("matvec")
+        return MatVec(np.array([0.05]), np.array([1e-6, 2e-6, 3e-6]), readings(3))
+
+    def make_safe(self) -> None:
+        self._call("make_safe")
+
+    def close(self) -> None:
+        self._call("close")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def test_everything_that_a_board_does_is_entered(tmp_path: Path) -> None:
+    inner = CannedBoard()
+    writer = RunWriter.begin(tmp_path / "a.db", run_start())
+    recording = RecordingBoard(inner, writer)
+    board: Board = recording  # the protocol holds
+    with board:
+        assert board.info == inner.info
+        assert board.clock is inner.clock
+        assert board.limits is DEFAULT_LIMITS
+        board.measure([[0, 0]], 0.05, allow_reverse=True)
+        with recording.reads_for("verify"):
+            board.measure([[0, 0]], 0.05)
+        board.pulse([[0, 0]], 0.8, 0.02, 4)
+        board.sweep([0, 1], [0.0, 0.1], 0.02)
+        board.matvec([0.05])
+        board.make_safe()
+    writer.finish("finished")
+    assert inner.calls == [
+        "measure True", "measure False", "pulse 4", "sweep", "matvec", "make_safe", "close",
+    ]  # fmt: skip
+    with RunDatabase(tmp_path / "a.db") as database:
+        run = database.run(writer.run_id)
+        purposes = database.arrays(writer.run_id, "readings")["purpose"].tolist()
+    assert run["n_rows"] == {
+        "pulses": 3, "readings": 9, "sweep_points": 5, "energy": 13, "metrics": 0,
+        "snapshots": 0, "events": 1, "records": 0,
+    }  # fmt: skip
+    assert purposes == ["read"] * 3 + ["verify"] * 3 + ["matvec"] * 3
+    (event,) = run["events"]
+    assert event["data"] == {"inputs_v": [0.05], "currents_a": [1e-6, 2e-6, 3e-6]}
+
+
+@pytest.mark.parametrize(
+    ("done", "table", "n_rows"),
+    [(readings(2), "readings", 2), (pulses(1), "pulses", 1), (sweep(4), "sweep_points", 4)],
+)
+def test_what_was_done_before_an_error_is_entered(
+    tmp_path: Path, done: object, table: str, n_rows: int
+) -> None:
+    writer = RunWriter.begin(tmp_path / "a.db", run_start())
+    board = RecordingBoard(CannedBoard(BrokenLink(done)), writer)
+    with pytest.raises(BrokenLink):
+        board.pulse([[0, 0]], 0.8, 0.02)
+    writer.finish("failed", "link")
+    with RunDatabase(tmp_path / "a.db") as database:
+        run = database.run(writer.run_id)
+    assert run["n_rows"][table] == n_rows
+    (event,) = run["events"]
+    assert event["level"] == "error"
+    assert event["message"] == "pulse: BrokenLink: the cable fell out"
+
+
+@pytest.mark.parametrize("error", [LimitError("3 V is too much"), KeyboardInterrupt()])
+def test_errors_of_the_board_are_events_and_go_on(tmp_path: Path, error: BaseException) -> None:
+    writer = RunWriter.begin(tmp_path / "a.db", run_start())
+    board = RecordingBoard(CannedBoard(error), writer)
+    with pytest.raises(type(error)) as caught:
+        board.measure([[0, 0]], 3.0)
+    assert caught.value is error
+    for step in (board.make_safe, board.close):
+        with pytest.raises(type(error)):
+            step()
+    writer.finish("failed")
+    with RunDatabase(tmp_path / "a.db") as database:
+        events = database.table(writer.run_id, "events")
+    assert [text.split(":")[0] for text in events["message"]] == ["measure", "make_safe", "close"]
+
+
+def test_a_store_that_fails_too_does_not_hide_the_error_of_the_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RunWriter.begin(tmp_path / "a.db", run_start())
+    writer.finish("aborted")
+    board = RecordingBoard(CannedBoard(LinkError("gone")), writer)
+    with pytest.raises(LinkError, match="gone"):
+        board.make_safe()
+    assert writer._batches.failure is None
+    assert isinstance(writer._batches, BatchWriter)
