@@ -143,8 +143,10 @@ def as_cells(cells: ArrayLike, shape: tuple[int, int]) -> CellArray:
         UsageError: wrong shape of the argument, or a cell outside the board.
     """
     array = np.asarray(cells)
-    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
-        raise UsageError(f"cells are integer (row, column) pairs, shape (n, 2), not {array.shape}")
+    if array.ndim != 2 or array.shape[1:] != (2,) or not len(array) or array.dtype.kind not in "iu":
+        raise UsageError(
+            f"cells are at least one integer (row, column) pair, shape (n, 2), not {array.shape}"
+        )
     outside = ((array < 0) | (array >= np.asarray(shape))).any(axis=1)
     if outside.any():
         row, column = array[outside][0]

@@ -63,6 +63,7 @@ class BoardProcedure(Procedure):
     )
 
     board: Board
+    emit: Callable[[str, Any], None]
     run: RunWriter | None = None
     outcome = ""
     error = ""
@@ -130,7 +131,7 @@ class BoardProcedure(Procedure):
 
     def shutdown(self) -> None:
         """Make the board safe, close the run. Never raises: what fails is logged and stored."""
-        board, self_run = vars(self).pop("board", None), self.run
+        board, self_run = self.__dict__.pop("board", None), self.run
         if board is not None:
             try:
                 board.close()

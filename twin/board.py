@@ -61,6 +61,7 @@ class TwinBoard(CheckedBoard):
         self._time = PlantClock(plant)
         super().__init__(info, station.limits, self._r_switch_ohm, self._time)
         self._r_series_ohm = info.r_series_ohm
+        self._connected = -1
         self._i_limit_a = np.array(
             [station.limits[device.dopant].max_current_a for device in info.devices]
         )
@@ -79,14 +80,13 @@ class TwinBoard(CheckedBoard):
     def _measure(self, cells: CellArray, v_read_v: FloatArray) -> Readings:
         aperture_s = self._table.read_nplc / self._table.line_frequency_hz
         on_s = self._table.settle_s + aperture_s
-        ends_s: list[float] = []
+        ends_s = self._pass_time(cells, np.full(len(cells), on_s))
         parts: list[tuple[PlantOutputs, PlantOutputs]] = []
         v_source_v = self._converters.source_v(v_read_v)
         for group in self._groups(cells):
             settling = self._drive(cells[group], v_source_v[group], self._table.settle_s)
             integrating = self._drive(cells[group], v_source_v[group], aperture_s)
             parts.append((settling, integrating))
-            ends_s += self._pass_time(len(group), on_s)
         settling, integrating = (PlantOutputs.join(list(p)) for p in zip(*parts, strict=True))
         v_v = self._converters.measure_v(integrating.v_end_v, self._table.read_nplc)
         i_a = self._converters.measure_a(integrating.charge_c / aperture_s, self._table.read_nplc)
@@ -94,7 +94,7 @@ class TwinBoard(CheckedBoard):
         g = conductance(v_v, i_a, r_ohm, Keithley2400Smu.accuracy, self._r_tolerance_ratio)
         return Readings(
             cells=cells,
-            t_s=np.array(ends_s),
+            t_s=ends_s,
             v_read_v=v_read_v,
             v_source_v=v_v,
             v_device_v=g.v_device_v,
@@ -109,7 +109,7 @@ class TwinBoard(CheckedBoard):
     def _pulse(
         self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, n_pulses: int
     ) -> Pulses:
-        ends_s: list[float] = []
+        ends_s = self._pass_time(cells, width_s * n_pulses)
         parts: list[PlantOutputs] = []
         v_source_v = self._converters.source_v(amplitude_v)
         for group in self._groups(cells):
@@ -117,12 +117,10 @@ class TwinBoard(CheckedBoard):
             # them is one long pulse; _groups gives volatile devices one by one.
             train_s = width_s[group] * n_pulses
             parts.append(self._drive(cells[group], v_source_v[group], train_s))
-            for one_s in train_s:
-                ends_s += self._pass_time(1, float(one_s))
         outputs = PlantOutputs.join(parts)
         return Pulses(
             cells=cells,
-            t_s=np.array(ends_s),
+            t_s=ends_s,
             amplitude_v=amplitude_v,
             width_s=width_s,
             width_measured_s=width_s.copy(),
@@ -136,7 +134,7 @@ class TwinBoard(CheckedBoard):
         aperture_s = self._table.pulse_nplc / self._table.line_frequency_hz
         point_s = max(dt_s, self._table.settle_s + aperture_s)
         t_s, v_v, i_a = (np.empty(len(waveform_v)) for _ in range(3))
-        self._time.skip_s(BREAK_S)
+        self._pass_time(cells, np.zeros(1))
         total: PlantOutputs | None = None
         for k, level_v in enumerate(waveform_v):
             v_source_v = self._converters.source_v(np.array([level_v]))
@@ -177,12 +175,13 @@ class TwinBoard(CheckedBoard):
         inputs = PlantInputs(index, v_source_v, self._i_limit_a[index])
         return self._plant.advance(inputs, dt_s)
 
-    def _pass_time(self, n_cells: int, on_s: float) -> list[float]:
-        """Let the clock live through switching and driving ``n_cells``; return when each ended."""
-        ends_s = []
-        for _ in range(n_cells):
-            self._time.skip_s(BREAK_S + on_s)
-            ends_s.append(self._time.now_s())
+    def _pass_time(self, cells: CellArray, on_s: FloatArray) -> FloatArray:
+        """Let the clock live through connecting and driving each cell; return when each ended."""
+        index = self._info.index_of(cells)
+        before = np.concatenate([[self._connected], index[:-1]])
+        ends_s = self._time.now_s() + np.cumsum(np.where(index != before, BREAK_S, 0.0) + on_s)
+        self._connected = int(index[-1])
+        self._time.skip_s(float(ends_s[-1]) - self._time.now_s())
         return ends_s
 
     def _energy(self, outputs: PlantOutputs, on_s: FloatArray) -> EnergySplit:

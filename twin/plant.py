@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from hil.types import FloatArray
-from twin.devices.base import DeviceModel, IndexArray
+from hil.types import FloatArray, IndexArray
+from twin.devices.base import DeviceModel
 from twin.waveforms import Constant
 
 

@@ -91,7 +91,8 @@ class CheckedBoard(ABC):
         if not len(cells):
             raise UsageError("all inputs are 0 V: there is nothing to measure")
         readings = self.measure(cells, inputs_v[cells[:, 0]])
-        currents_a = np.bincount(cells[:, 1], weights=readings.i_a, minlength=n_columns)
+        currents_a = np.zeros(n_columns)
+        np.add.at(currents_a, cells[:, 1], readings.i_a)
         return MatVec(inputs_v, currents_a, readings)
 
     def close(self) -> None:

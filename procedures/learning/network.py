@@ -76,7 +76,8 @@ def train(task: Task, training: Training, rng: np.random.Generator) -> FloatArra
         square = 0.999 * square + 0.001 * gradient**2
         corrected = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
         weights = np.clip(weights - training.rate * corrected, -1.0, 1.0)
-    return weights[_best(weights, task, training, rng)]
+    best: FloatArray = weights[_best(weights, task, training, rng)]
+    return best
 
 
 _SHARPNESS = 4.0

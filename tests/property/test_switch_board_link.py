@@ -78,9 +78,10 @@ def flip(data: bytes, where: int) -> bytes:
     return bytes(damaged)
 
 
-def is_hello(data: bytes) -> bool:
+def frame_in(data: bytes) -> Frame:
     (frame,) = FrameReader().feed(data)
-    return isinstance(frame, Frame) and frame.type == FrameType.HELLO
+    assert isinstance(frame, Frame)
+    return frame
 
 
 FAULTS: dict[str, Callable[[bytes, int], bytes]] = {
@@ -218,16 +219,15 @@ class HostAndBoard(RuleBasedStateMachine):
     @rule()
     def a_late_copy_of_the_first_hello_arrives(self) -> None:
         reply = self.port.firmware.receive(self.port.sent[0])
-        was_first_session = self.port.heard[self.greeted()] == reply
         self.port.arrived += reply
-        (answer,) = FrameReader().feed(reply)
-        assert isinstance(answer, Frame)
-        if answer.type == FrameType.HELLO_REPLY and not was_first_session:
+        is_another = frame_in(self.port.sent[0]) != frame_in(self.port.sent[self.greeted()])
+        if is_another and frame_in(reply).type == FrameType.HELLO_REPLY:
             self.must_be_told()
 
     def greeted(self) -> int:
         """Where in all that was sent the session began."""
-        return [k for k, data in enumerate(self.port.sent) if is_hello(data)][-1]
+        frames = map(frame_in, self.port.sent)
+        return max(k for k, frame in enumerate(frames) if frame.type == FrameType.HELLO)
 
     def must_be_told(self) -> None:
         """The device is not connected any more: the next command has to say so."""

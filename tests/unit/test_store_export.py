@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
-from store_samples import pulses, readings, run_start, sweep
 
 from hil.errors import HilError, StoreError
 from hil.store import RunDatabase, RunWriter, export_run
 from hil.store.export import Format
+from tests.support.store_samples import pulses, readings, run_start, sweep
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
-from store_samples import readings, run_start
 
 import hil.store.files
 from hil.errors import StoreError
 from hil.store import TABLES, RunDatabase, RunWriter, check_database, create_or_upgrade
 from hil.store.schema import MIGRATIONS, SCHEMA_VERSION, upgrade
+from tests.support.store_samples import readings, run_start
 
 
 def stored_run(path: Path) -> str:

@@ -8,7 +8,6 @@ from typing import Self
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
-from store_samples import board_info, pulses, readings, run_start, sweep
 
 from hil.board import Board
 from hil.clock import Clock, WallClock
@@ -17,6 +16,7 @@ from hil.limits import DEFAULT_LIMITS, DeviceLimits
 from hil.store import RecordingBoard, RunDatabase, RunWriter
 from hil.store.batches import BatchWriter
 from hil.types import BoardInfo, Dopant, MatVec, Pulses, Readings, SweepTrace
+from tests.support.store_samples import board_info, pulses, readings, run_start, sweep
 
 
 class BrokenLink(LinkError):

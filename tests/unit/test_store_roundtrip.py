@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from store_samples import pulses, readings, run_start, sweep
 
 from hil.errors import StoreError, UsageError
 from hil.store import RunDatabase, RunWriter, software_versions
 from hil.types import Source
+from tests.support.store_samples import pulses, readings, run_start, sweep
 
 VOLTS = ("v_read_v", "v_source_v", "v_device_v")
 

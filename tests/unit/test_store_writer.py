@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
-from store_samples import pulses, readings, run_start
 
 import hil.store.batches
 import hil.store.files
 from hil.errors import StoreError
 from hil.store import MAX_ROWS_BEHIND, RunDatabase, RunWriter
 from hil.store.batches import BatchWriter, Chunk
+from tests.support.store_samples import pulses, readings, run_start
 
 WAIT_S = 30.0  # for what must happen; a test that gets there hangs no longer than this
 
@@ -237,7 +237,7 @@ def test_a_file_that_vanishes_is_an_error(tmp_path: Path) -> None:
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from store_samples import pulses, readings, run_start
+from tests.support.store_samples import pulses, readings, run_start
 from hil.store import RunWriter
 writer = RunWriter.begin(sys.argv[1], run_start())
 n = 0

@@ -9,7 +9,7 @@ from hil.types import FloatArray, IndexArray
 
 
 class Waveform(Protocol):
-    """Source voltage against time since the start of a step. Both methods take and give arrays."""
+    """Source voltage against time since the start of a step, for each driven device; all arrays."""
 
     def value_v(self, t_s: FloatArray) -> FloatArray:
         """Return the source voltage at each time."""

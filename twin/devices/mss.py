@@ -202,8 +202,8 @@ class MssDevices:
     ) -> Response:
         """Drive some devices through resistors from current-limited sources, each for its time.
 
-        Costs some 3 ms of CPU for a 20 ms pulse on one device, 0.1 ms if it stays in the dead band; arrays are vectorised, with
-        a step length of its own for each device.
+        Costs some 3 ms of CPU for a 20 ms pulse on one device, 0.1 ms if it stays in the dead band;
+        arrays are vectorised, with a step length of its own for each device.
 
         Args:
             index: which devices, shape (n_driven,), none twice.

@@ -172,10 +172,10 @@ class MeanField:
         s.t_s = xp.where(accepted, s.t_s + h, s.t_s)
         s.left_s = xp.where(accepted, xp.where(h < s.left_s, s.left_s - h, 0.0), s.left_s)
         s.x = xp.where(accepted, step.x, s.x)
-        kept = xp.where(accepted, 1.0, 0.0)
-        s.device_j = s.device_j + kept * step.device_j
-        s.current_squared_a2s = s.current_squared_a2s + kept * step.current_squared_a2s
-        s.charge_c = s.charge_c + kept * step.charge_c
+        s.device_j = xp.where(accepted, s.device_j + step.device_j, s.device_j)
+        squared_a2s = s.current_squared_a2s + step.current_squared_a2s
+        s.current_squared_a2s = xp.where(accepted, squared_a2s, s.current_squared_a2s)
+        s.charge_c = xp.where(accepted, s.charge_c + step.charge_c, s.charge_c)
 
     def _approach_edge(
         self, s: Progress, node: _Node, gap: Values, h: Values, reduced: Values, accepted: Values
