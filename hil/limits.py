@@ -48,19 +48,14 @@ class LimitChecker:
     as a device switches.
     """
 
-    def __init__(
-        self,
-        info: BoardInfo,
-        limits: Mapping[Dopant, DeviceLimits],
-        switch_resistance_ohm: float,
-    ) -> None:
+    def __init__(self, info: BoardInfo, limits: Mapping[Dopant, DeviceLimits]) -> None:
         per_device = [limits[device.dopant] for device in info.devices]
         self._info = info
         self._max_current_a = np.array([limit.max_current_a for limit in per_device])
         self._max_voltage_v = np.array([limit.max_voltage_v for limit in per_device])
         self._max_pulse_width_s = np.array([limit.max_pulse_width_s for limit in per_device])
         self._max_read_v = np.array([limit.max_read_v for limit in per_device])
-        self._r_series_ohm = info.r_series_ohm + switch_resistance_ohm
+        self._r_series_ohm = info.r_series_ohm + info.switch_resistance_ohm
 
     def check_read(
         self, cells: CellArray, v_read_v: ArrayLike, *, allow_reverse: bool

@@ -52,8 +52,11 @@ def open_board(
     except LinkError as error:
         allowed = fallback or station.table.fallback
         if allowed != "twin" or station.table.board != "smu":
-            raise
-        reason = f"fallback: {error}"
+            raise type(error)(
+                f"station {station.name!r} does not answer: {error} "
+                f"(--fallback twin would run on its twin)"
+            ) from error
+        reason = f"fallback: station {station.name!r} does not answer: {error}"
     return _opener("twin-wire", station)(station, seed=seed, source_reason=reason)
 
 

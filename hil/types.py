@@ -82,6 +82,7 @@ class BoardInfo:
         devices: by column in a bank: ``devices[column]``.
         capabilities: what the board can do.
         min_pulse_width_s: shorter pulses are refused.
+        switch_resistance_ohm: of a closed switch, in series with every device.
         calibration: records in use, by what they calibrate.
     """
 
@@ -94,6 +95,7 @@ class BoardInfo:
     devices: tuple[Device, ...]
     capabilities: frozenset[Capability]
     min_pulse_width_s: float
+    switch_resistance_ohm: float
     calibration: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -14,11 +14,12 @@ from typing import Any
 from pymeasure.experiment import IntegerParameter, ListParameter, Parameter, Procedure
 
 from hil.board import Board
-from hil.errors import HilError, ParameterError, RunAborted
+from hil.errors import HilError, LimitError, ParameterError, RunAborted
+from hil.limits import LimitChecker
 from hil.opening import open_board
 from hil.station import Fallback, load_station
 from hil.store import RecordingBoard, RunStart, RunWriter, check_database, software_versions
-from hil.types import FloatArray
+from hil.types import BoardInfo, FloatArray
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ class BoardProcedure(Procedure):
         fallback: Fallback | None = None if self.fallback == "station" else self.fallback
         board = open_board(station, fallback=fallback, seed=self.seed)
         try:
+            self._check_plan_on(board)
             self.run = RunWriter.begin(
                 self.database,
                 RunStart(
@@ -128,6 +130,23 @@ class BoardProcedure(Procedure):
         if board.info.source_reason:
             log.warning(self.provenance)
             self.run.event("fallback", board.info.source_reason, level="warning")
+
+    def check_plan(self, info: BoardInfo, limits: LimitChecker) -> None:
+        """Check what ``execute`` is going to ask for; called before anything is written or driven.
+
+        Procedures override it: look up devices, and try amplitudes, widths and read voltages on
+        ``limits``. What it does not find the board refuses later, in the middle of the run.
+
+        Raises:
+            ParameterError: the station has no such device.
+            LimitError: a limit of a device would be exceeded.
+        """
+
+    def _check_plan_on(self, board: Board) -> None:
+        try:
+            self.check_plan(board.info, LimitChecker(board.info, board.limits))
+        except LimitError as error:
+            raise ParameterError(f"refused before the run began: {error}") from error
 
     def shutdown(self) -> None:
         """Make the board safe, close the run. Never raises: what fails is logged and stored."""
@@ -208,7 +227,9 @@ def convert(name: str, parameter: Parameter, value: object) -> object:
     except (ValueError, TypeError) as error:
         unit = getattr(parameter, "units", None)
         shown = f"{value} {unit}" if unit else f"{value}"
-        raise ParameterError(f"parameter {name} = {shown}: {allowed(parameter)}") from error
+        raise ParameterError(
+            f"parameter {name} = {shown}: it takes {allowed(parameter)}"
+        ) from error
     return converted
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from pymeasure.experiment import FloatParameter, IntegerParameter, ListParameter, Parameter
 
-from hil.types import FloatArray
+from hil.limits import LimitChecker
+from hil.types import BoardInfo, FloatArray
 from procedures.base import BoardProcedure
-from procedures.selection import select_cells
+from procedures.selection import select_one
 
 
 class IVSweep(BoardProcedure):
@@ -56,10 +57,14 @@ class IVSweep(BoardProcedure):
         "Current (A)",
     ]
 
+    def check_plan(self, info: BoardInfo, limits: LimitChecker) -> None:
+        """Check the whole loop on the device."""
+        limits.check_sweep(select_one(info, self.device), self._waveform_v(), self.step_s)
+
     def execute(self) -> None:
         """Run the loops, one sweep of the board each."""
-        cells = select_cells(self.board.info, self.device)
-        waveform_v = loop(self.shape, self.points, self.amplitude_v, self.reset_amplitude_v)
+        cells = select_one(self.board.info, self.device)
+        waveform_v = self._waveform_v()
         for k in range(self.loops):
             self.stop_if_asked()
             trace = self.board.sweep(cells, waveform_v, self.step_s)
@@ -74,6 +79,9 @@ class IVSweep(BoardProcedure):
                 },
             )
             self.progress((k + 1) / self.loops)
+
+    def _waveform_v(self) -> FloatArray:
+        return loop(self.shape, self.points, self.amplitude_v, self.reset_amplitude_v)
 
 
 def loop(shape: str, n_points: int, set_v: float, reset_v: float) -> FloatArray:

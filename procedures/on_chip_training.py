@@ -17,7 +17,8 @@ from pymeasure.experiment import (
 )
 
 from hil.errors import ParameterError
-from hil.types import CellArray, Dopant, FloatArray
+from hil.limits import LimitChecker
+from hil.types import BoardInfo, CellArray, Dopant, FloatArray
 from procedures.base import BoardProcedure
 from procedures.learning.mapping import DEFAULT_WINDOWS, ConductanceWindow
 from procedures.learning.network import N_WEIGHTS, Training, accuracy, train
@@ -139,14 +140,22 @@ class OnChipTraining(BoardProcedure):
         "Time (s)",
     ]
 
+    def check_plan(self, info: BoardInfo, limits: LimitChecker) -> None:
+        """Check that there are 30 devices, and every amplitude on them."""
+        self._window()
+        cells = self._cells(info)
+        self._settings().check(cells, limits)
+        if self.reset_pulse:
+            limits.check_pulse(cells, self.reset_v, self.reset_width_s, 1)
+
     def execute(self) -> None:
         """Train until the goal is reached or the rounds are used up."""
         rng = np.random.default_rng(self.seed)
-        task, window, cells = make_task(self.task), self._window(), self._cells()
+        task, window, cells = make_task(self.task), self._window(), self._cells(self.board.info)
         start_s = self.board.clock.now_s()
         if self.reset_pulse:
             self._reset(cells)
-        settings = WriteVerify(tolerance_ratio=self.tolerance_ratio, n_pulses_max=self.n_pulses_max)
+        settings = self._settings()
         for round_number in range(1, self.rounds_max + 1):
             weights = train(task, Training(self.training_noise, self.tolerance_ratio), rng)
             outcomes = self._tune(cells, window.conductances(weights), settings, round_number)
@@ -156,6 +165,9 @@ class OnChipTraining(BoardProcedure):
             if score.clean >= self.accuracy_goal:
                 break
 
+    def _settings(self) -> WriteVerify:
+        return WriteVerify(tolerance_ratio=self.tolerance_ratio, n_pulses_max=self.n_pulses_max)
+
     def _window(self) -> ConductanceWindow:
         default = DEFAULT_WINDOWS[Dopant(self.dopant)]
         return ConductanceWindow(
@@ -163,11 +175,11 @@ class OnChipTraining(BoardProcedure):
             self.g_max_siemens or default.g_max_siemens,
         )
 
-    def _cells(self) -> CellArray:
-        cells = self.board.info.cells_of(Dopant(self.dopant))
+    def _cells(self, info: BoardInfo) -> CellArray:
+        cells = info.cells_of(Dopant(self.dopant))
         if len(cells) < N_WEIGHTS:
             raise ParameterError(
-                f"station {self.board.info.station!r} has {len(cells)} devices of dopant "
+                f"station {info.station!r} has {len(cells)} devices of dopant "
                 f"{self.dopant}; the network needs {N_WEIGHTS}"
             )
         return cells[:N_WEIGHTS]

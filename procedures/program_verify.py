@@ -6,6 +6,8 @@ from dataclasses import fields
 
 from pymeasure.experiment import FloatParameter, IntegerParameter, Parameter
 
+from hil.limits import LimitChecker
+from hil.types import BoardInfo
 from procedures.base import BoardProcedure
 from procedures.programming import REACHED, Programmer, WriteVerify
 from procedures.selection import select_cells
@@ -96,14 +98,15 @@ class ProgramVerify(BoardProcedure):
         "Duration (s)",
     ]
 
+    def check_plan(self, info: BoardInfo, limits: LimitChecker) -> None:
+        """Check the largest amplitudes and the read on every device."""
+        self._settings().check(select_cells(info, self.devices), limits)
+
     def execute(self) -> None:
         """Program device by device."""
         info = self.board.info
         cells = select_cells(info, self.devices)
-        settings = WriteVerify(
-            **{field.name: getattr(self, field.name) for field in fields(WriteVerify)}
-        )
-        programmer = Programmer(self.board, settings, self.stop_if_asked)
+        programmer = Programmer(self.board, self._settings(), self.stop_if_asked)
         n_reached = 0
         for k, (row, column) in enumerate(cells.tolist()):
             outcome = programmer.program((row, column), self.target_siemens)
@@ -129,3 +132,8 @@ class ProgramVerify(BoardProcedure):
             self.progress((k + 1) / len(cells))
         self.metric("cells_reached", n_reached, "cells")
         self.metric("cells_asked", len(cells), "cells")
+
+    def _settings(self) -> WriteVerify:
+        return WriteVerify(
+            **{field.name: getattr(self, field.name) for field in fields(WriteVerify)}
+        )

@@ -15,7 +15,8 @@ import numpy as np
 
 from hil.board import Board
 from hil.errors import UsageError
-from hil.types import EnergySplit, Readings
+from hil.limits import LimitChecker
+from hil.types import CellArray, EnergySplit, Readings
 
 REACHED, EXHAUSTED = "reached", "out of pulses"
 
@@ -51,6 +52,16 @@ class WriteVerify:
     n_pulses_max: int = 200
     n_confirm: int = 2
     confirm_delay_s: float = 0.01
+
+    def check(self, cells: CellArray, limits: LimitChecker) -> None:
+        """Check the largest amplitudes and the read on cells.
+
+        Raises:
+            LimitError: a limit of a device would be exceeded.
+        """
+        limits.check_pulse(cells, self.set_max_v, self.width_s, 1)
+        limits.check_pulse(cells, self.reset_max_v, self.width_s, 1)
+        limits.check_read(cells, self.v_read_v, allow_reverse=False)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pymeasure.experiment import FloatParameter, IntegerParameter, Parameter
 
+from hil.errors import ParameterError
+from hil.limits import LimitChecker
+from hil.types import BoardInfo
 from procedures.base import BoardProcedure
-from procedures.selection import select_cells
+from procedures.selection import select_one
 
 
 class PulseTrain(BoardProcedure):
@@ -69,9 +72,18 @@ class PulseTrain(BoardProcedure):
         "Source energy (J)",
     ]
 
+    def check_plan(self, info: BoardInfo, limits: LimitChecker) -> None:
+        """Check every amplitude of a cycle, and the read."""
+        cell = select_one(info, self.device)
+        if not self._cycle():
+            raise ParameterError("a cycle has no pulses: give set_pulses or reset_pulses")
+        for amplitude_v in self._cycle():
+            limits.check_pulse(cell, amplitude_v, self.width_s, 1)
+        limits.check_read(cell, self.v_read_v, allow_reverse=False)
+
     def execute(self) -> None:
         """Pulse and read, cycle after cycle."""
-        cells = select_cells(self.board.info, self.device)[:1]
+        cells = select_one(self.board.info, self.device)
         amplitudes_v = self._cycle()
         n_total = self.cycles * len(amplitudes_v)
         for k in range(n_total):

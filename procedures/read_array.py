@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pymeasure.experiment import BooleanParameter, FloatParameter, IntegerParameter, Parameter
 
+from hil.limits import LimitChecker
+from hil.types import BoardInfo
 from procedures.base import BoardProcedure
 from procedures.selection import select_cells
 
@@ -49,6 +51,11 @@ class ReadArray(BoardProcedure):
         "Read voltage (V)",
         "Current (A)",
     ]
+
+    def check_plan(self, info: BoardInfo, limits: LimitChecker) -> None:
+        """Check the read voltage on every device."""
+        cells = select_cells(info, self.devices)
+        limits.check_read(cells, self.v_read_v, allow_reverse=self.allow_reverse)
 
     def execute(self) -> None:
         """Read all, pass after pass."""

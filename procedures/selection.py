@@ -30,6 +30,18 @@ def select_cells(info: BoardInfo, devices: str) -> CellArray:
     return cells
 
 
+def select_one(info: BoardInfo, device: str) -> CellArray:
+    """Return the cell of one device by its name, shape (1, 2).
+
+    Raises:
+        ParameterError: there is no such device, or the text means several.
+    """
+    cells = select_cells(info, device)
+    if len(cells) != 1:
+        raise ParameterError(f"device {device!r} means {len(cells)} devices; name one")
+    return cells
+
+
 def _cells(info: BoardInfo, part: str) -> CellArray:
     if part == "all":
         return info.all_cells

@@ -56,10 +56,10 @@ class TwinBoard(CheckedBoard):
         self._plant = plant
         self._converters = converters
         self._table = table.smu
-        self._r_switch_ohm = table.circuit.switch_resistance_ohm
+        self._r_switch_ohm = info.switch_resistance_ohm
         self._r_tolerance_ratio = table.circuit.tolerance_ratio
         self._time = PlantClock(plant)
-        super().__init__(info, station.limits, self._r_switch_ohm, self._time)
+        super().__init__(info, station.limits, self._time)
         self._r_series_ohm = info.r_series_ohm
         self._connected = -1
         self._i_limit_a = np.array(

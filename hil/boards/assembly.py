@@ -77,6 +77,7 @@ def assemble(
         devices=station.devices,
         capabilities=frozenset(Capability),
         min_pulse_width_s=smu.min_pulse_width_s,
+        switch_resistance_ohm=station.table.circuit.switch_resistance_ohm,
         calibration=calibration or {},
     )
     return SmuBoard(info, station, smu, switches, clock)

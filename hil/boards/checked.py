@@ -33,13 +33,12 @@ class CheckedBoard(ABC):
         self,
         info: BoardInfo,
         limits: Mapping[Dopant, DeviceLimits],
-        switch_resistance_ohm: float,
         clock: Clock,
     ) -> None:
         self._info = info
         self._limits = limits
         self._clock = clock
-        self._checker = LimitChecker(info, limits, switch_resistance_ohm)
+        self._checker = LimitChecker(info, limits)
         self._is_open = True
 
     @property

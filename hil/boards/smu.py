@@ -78,15 +78,14 @@ class SmuBoard(CheckedBoard):
         switches: SwitchBoard,
         clock: Clock,
     ) -> None:
-        circuit = station.table.circuit
         self._smu = smu
         self._table = station.table.smu
         self._switches = switches
         self._time = FedClock(clock, switches, station.table.switch_board.watchdog_s)
-        self._r_switch_ohm = circuit.switch_resistance_ohm
-        self._r_tolerance_ratio = circuit.tolerance_ratio
+        self._r_switch_ohm = info.switch_resistance_ohm
+        self._r_tolerance_ratio = station.table.circuit.tolerance_ratio
         self._replies_pending = False
-        super().__init__(info, station.limits, self._r_switch_ohm, self._time)
+        super().__init__(info, station.limits, self._time)
         self._r_series_ohm = info.r_series_ohm
         self._smu.prepare(max(limit.max_voltage_v for limit in station.limits.values()))
 

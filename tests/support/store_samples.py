@@ -31,6 +31,7 @@ def board_info(n: int = 3, source: Source = Source.TWIN) -> BoardInfo:
         devices=devices,
         capabilities=frozenset(Capability),
         min_pulse_width_s=1e-6,
+        switch_resistance_ohm=75.0,
         calibration={"smu": "none"},
     )
 

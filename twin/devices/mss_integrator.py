@@ -34,7 +34,7 @@ class Tolerances:
         energy_relative: of the source energy, relative to the energy so far.
     """
 
-    x_relative: float = 1e-6
+    x_relative: float = 2.5e-7
     x_absolute: float = 1e-30
     energy_relative: float = 1e-5
 
