@@ -155,5 +155,6 @@ def drain(adapter: Adapter, quiet_s: float = 0.1, max_reads: int = 100) -> int:
 
 
 def _cannot_open(what: str, error: Exception) -> LinkError:
-    cause = " ".join(str(error).split()) or type(error).__name__
+    # pyvisa-py adds paragraphs of advice on libraries; the first sentence names the missing one
+    cause = " ".join(str(error).split()).split(". ")[0] or type(error).__name__
     return LinkError(f"cannot open {what}: {cause}; check power, cable and the address")

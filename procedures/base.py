@@ -155,14 +155,14 @@ class BoardProcedure(Procedure):
             try:
                 board.close()
             except Exception as error:  # whatever it is, the run has still to be closed
-                log.exception("the board could not be made safe")
+                log.error("the board could not be made safe: %s", _one_line(error))
                 self._note(FAILED, f"the board could not be made safe: {error}")
         if self_run is not None:
             self.run = None
             try:
                 self_run.finish(self.outcome or FAILED, self.error)
             except Exception as error:  # nobody is left to hand it to
-                log.exception("the run could not be closed in the database")
+                log.error("the run could not be closed in the database: %s", _one_line(error))
                 self._note(FAILED, str(error))
 
     @property
@@ -293,7 +293,7 @@ def _always_safe(method: Method) -> Method:
         try:
             method(self)
         except Exception as error:  # a procedure's own clean-up must not keep the output on
-            log.exception("shutdown of %s failed", type(self).__name__)
+            log.error("shutdown of %s failed: %s", type(self).__name__, _one_line(error))
             self._note(FAILED, f"in shutdown: {_one_line(error)}")
         finally:
             BoardProcedure.shutdown(self)

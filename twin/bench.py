@@ -43,7 +43,7 @@ class TwinBench:
 
     def sleep_s(self, dt_s: float) -> None:
         """Let bench time pass: the clock of a host that lives in simulated time."""
-        self.advance(dt_s)
+        self.advance(max(0.0, dt_s))
 
     def advance_to(self, t_s: float) -> None:
         """Let bench time pass until ``t_s``; does nothing if it is later already."""

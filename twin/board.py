@@ -35,7 +35,8 @@ class PlantClock:
         return self._now_ns / NS_PER_S
 
     def sleep_s(self, dt_s: float) -> None:
-        """Let time pass with nothing connected."""
+        """Let time pass with nothing connected; nothing happens if it is not positive."""
+        dt_s = max(0.0, dt_s)
         self._plant.rest(np.arange(self._plant.devices.n_devices), dt_s)
         self.skip_s(dt_s)
 

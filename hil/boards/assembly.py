@@ -56,7 +56,8 @@ def assemble(
     """
     smu = Keithley2400Smu(adapter, station.table.smu)
     smu_identity = smu.identify()
-    switches = SwitchBoard.open(port, station.table.switch_board.watchdog_s)
+    table = station.table.switch_board
+    switches = SwitchBoard.open(port, table.watchdog_s, name=f"switch board at {table.address}")
     expected = Source.TWIN if source_reason else station.source
     _refuse_wrong_world(station, expected, "SMU", smu.source_of(smu_identity))
     switch_source = Source.TWIN if switches.identity.is_twin else Source.BENCH

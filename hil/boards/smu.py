@@ -85,18 +85,23 @@ class SmuBoard(CheckedBoard):
         self._r_switch_ohm = info.switch_resistance_ohm
         self._r_tolerance_ratio = station.table.circuit.tolerance_ratio
         self._replies_pending = False
+        self._position: int | None = None
         super().__init__(info, station.limits, self._time)
         self._r_series_ohm = info.r_series_ohm
         self._smu.prepare(max(limit.max_voltage_v for limit in station.limits.values()))
 
     def make_safe(self) -> None:
         """Source to zero, output off, switches open; see ``hil.board.Board.make_safe``."""
-        failures: list[HilError] = []
+        failures: list[BaseException] = []
+        self._position = None
         for step in (self._smu.make_safe, self._switches.open_all):
             try:
                 step()
-            except HilError as error:
+            except BaseException as error:  # Ctrl-C as well: the other step comes first
                 failures.append(error)
+        for error in failures:
+            if not isinstance(error, HilError):
+                raise error
         if failures:
             raise LinkError("; ".join(str(error) for error in failures))
 
@@ -139,14 +144,19 @@ class SmuBoard(CheckedBoard):
             self._smu.check_errors()
         except BaseException as error:
             self._interrupted()
-            attach_done(error, self._pulses(cells, amplitude_v, width_s, trains))
+            applied = [train for train in trains if train.n_done]
+            attach_done(error, self._pulses(cells, amplitude_v, width_s, applied))
             raise
         return self._pulses(cells, amplitude_v, width_s, trains)
 
     def _one_pulse(self, train: _Train, amplitude_v: float, width_s: float) -> None:
-        """Level up, one sample at the start and, where it fits, one at the end, level down."""
-        t_on_s = self._level(amplitude_v)
+        """Level up, one sample at the start and, where it fits, one at the end, level down.
+
+        A pulse that is interrupted counts from the moment at which its level may have gone out.
+        """
+        t_on_s = self._time.now_s()
         try:
+            t_on_s = self._level(amplitude_v)
             sample = self._smu.measure()
             t_s = self._time.now_s()
             sample_s = t_s - t_on_s
@@ -159,8 +169,11 @@ class SmuBoard(CheckedBoard):
                 t_s = now_s
             self._time.sleep_until(t_on_s + width_s)
         finally:
-            t_off_s = self._level(0.0)
-            train.end_pulse(t_on_s, t_off_s)
+            try:
+                self._level(0.0)
+            finally:
+                t_off_s = self._time.now_s()
+                train.end_pulse(t_on_s, t_off_s)
         train.add(t_off_s - t_s, train.v_v, train.i_a, train.i_a)
 
     def _sweep(self, cells: CellArray, waveform_v: FloatArray, dt_s: float) -> SweepTrace:
@@ -196,10 +209,14 @@ class SmuBoard(CheckedBoard):
         self._smu.limit_current(self._limits[device.dopant].max_current_a)
         self._smu.integrate(nplc)
         self._smu.output_on()
+        if device.position != self._position:
+            self._smu.wait_until_done()  # the level is zero before a switch moves, on two links
+            self._position = None
         try:
             self._switches.select(device.position)
         except SwitchBoardError:  # its watchdog acted while the host was busy: nothing was driven
             self._switches.select(device.position)
+        self._position = device.position
         self._time.fed()
         return device.position
 

@@ -100,6 +100,7 @@ class Keithley2400Smu:
         """
         if compliance_a == self._compliance_a:
             return
+        self._compliance_a = math.nan  # not known until the answer has come
         with self._mapped():
             self._driver.compliance_current = compliance_a
             held_a = float(self._driver.compliance_current)
@@ -114,6 +115,7 @@ class Keithley2400Smu:
         """Set the integration time in power line cycles; costs nothing if it is set already."""
         if nplc == self._nplc:
             return
+        self._nplc = math.nan
         with self._mapped():
             self._driver.current_nplc = nplc
         self._nplc = nplc
@@ -130,6 +132,15 @@ class Keithley2400Smu:
         """Source ``level_v`` from now on."""
         with self._mapped():
             self._driver.source_voltage = level_v
+
+    def wait_until_done(self) -> None:
+        """Return once the instrument has carried out all that it was told; costs one exchange.
+
+        Raises:
+            LinkError: it does not answer.
+        """
+        with self._mapped():
+            self._driver.ask("*OPC?")
 
     def measure(self) -> SmuSample:
         """Measure voltage and current; takes the source delay and the integration time.
@@ -165,7 +176,7 @@ class Keithley2400Smu:
         Raises:
             LinkError: a step could not be sent; the other was tried.
         """
-        failures: list[LinkError] = []
+        failures: list[BaseException] = []
         for level in (True, False):
             try:
                 with self._mapped():
@@ -173,7 +184,7 @@ class Keithley2400Smu:
                         self._driver.source_voltage = 0.0
                     else:
                         self._driver.source_enabled = False
-            except LinkError as error:
+            except BaseException as error:  # Ctrl-C as well: the other step comes first
                 failures.append(error)
         self._output_on = False
         if failures:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import click
 
-from hil.store import LATEST, RunDatabase, export_run
+from hil.store import LATEST, RunDatabase, export_run, to_json
 from procedures.reports.summary import as_text, provenance, summarise
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -39,7 +38,7 @@ def runs(database: Path, limit: int | None, as_json: bool) -> None:
     with RunDatabase(database) as opened:
         summaries = [summarise(opened, run) for run in opened.runs(limit)]
     if as_json:
-        click.echo(json.dumps(summaries))
+        click.echo(to_json(summaries))
         return
     for summary in summaries:
         click.echo(
@@ -59,7 +58,7 @@ def show(run: str, database: Path, as_json: bool) -> None:
         summary = summarise(opened, found)
         details = opened.run(found.run_id)
     if as_json:
-        click.echo(json.dumps(details | summary))
+        click.echo(to_json(details | summary))
         return
     click.echo(as_text(summary))
     for title in ("parameters", "board_identity", "calibration", "versions"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import Any
 
 import click
@@ -9,6 +11,7 @@ import click
 from hil.errors import HilError
 from procedures.base import BoardProcedure
 from procedures.cli.run import parameter_options, parameter_values
+from procedures.gui.packages import has_screen, how_to_install
 from procedures.registry import PROCEDURES, find_procedure, first_line
 
 
@@ -39,8 +42,12 @@ def _open(procedure: type[BoardProcedure], given: dict[str, Any]) -> int:
     try:
         from procedures.gui.window import show_window  # Qt is an extra
     except ImportError as error:
+        raise HilError(how_to_install(error)) from error
+    if not has_screen(os.environ):
         raise HilError(
-            f"windows need Qt ({error}): pip install 'memristor-hil[gui]', and on Debian or Ubuntu "
-            f"apt install libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1"
-        ) from error
+            "windows need a screen: set DISPLAY or WAYLAND_DISPLAY, or QT_QPA_PLATFORM=offscreen "
+            "to do without; `hil run` needs none"
+        )
+    # pymeasure's windows log as much as they like; the terminal gets it with --verbose only
+    logging.getLogger("pymeasure").propagate = logging.getLogger("procedures").propagate
     return show_window(procedure, values)

@@ -34,9 +34,10 @@ def hil(verbose: bool) -> None:
     Exit codes: 0 finished, 1 failed, 2 wrong usage, 3 aborted.
     """  # noqa: D301 (click reads the \\b)
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(message)s"
+        level=logging.INFO if verbose else logging.CRITICAL,
+        format="hil: %(levelname)s: %(message)s",
     )
-    logging.getLogger("procedures").propagate = verbose
+    logging.getLogger("procedures").setLevel(logging.INFO if verbose else logging.WARNING)
     if not verbose:
         warnings.simplefilter("ignore")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pymeasure.experiment import BooleanParameter, Parameter
 from tqdm import tqdm
 
 from hil.errors import HilError, UsageError
-from hil.store import RunDatabase
+from hil.store import RunDatabase, to_json
 from procedures.base import BoardProcedure, allowed, convert
 from procedures.cli.exits import BY_STATUS
 from procedures.registry import PROCEDURES, find_procedure, first_line
@@ -107,7 +106,7 @@ def _print(path: Path, outcome: Outcome, as_json: bool) -> None:
         summary = summarise(database, database.find(outcome.run_id))
     summary["database"] = str(path.resolve())
     if as_json:
-        click.echo(json.dumps(summary))
+        click.echo(to_json(summary))
     else:
         click.echo(as_text(summary))
         click.echo(f"database: {summary['database']}")

@@ -21,7 +21,8 @@ def summarise(database: RunDatabase, run: RunSummary) -> dict[str, Any]:
     """Return what there is to say about a run, ready for JSON.
 
     Keys: run_id, procedure, station, source, source_reason, status, error, started_at, ended_at,
-    bench_time_s, rows (by table), n_pulses, metrics (last value by name), energy (joule by part).
+    bench_time_s, rows (by table), n_pulses, metrics (last value by name), energy (joule by part),
+    calibration (records in use; device records of a twin say whether they are fitted or assumed).
     """
     return {
         "run_id": run.run_id,
@@ -38,6 +39,7 @@ def summarise(database: RunDatabase, run: RunSummary) -> dict[str, Any]:
         "n_pulses": run.n_pulses,
         "metrics": last_metrics(database, run.run_id),
         "energy": database.energy(run.run_id),
+        "calibration": database.run(run.run_id)["calibration"],
     }
 
 
@@ -76,6 +78,9 @@ def as_text(summary: dict[str, Any]) -> str:
     if summary["error"]:
         lines.insert(1, f"  error        {summary['error']}")
     lines += [f"  {name} = {value:.6g}" for name, value in summary["metrics"].items()]
+    lines += [
+        f"  {name:25s} {status.split(',')[0]}" for name, status in summary["calibration"].items()
+    ]
     energy = summary["energy"]
     if any(energy.values()):
         lines.append("  energy")
