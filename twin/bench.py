@@ -45,10 +45,6 @@ class TwinBench:
         """Let bench time pass: the clock of a host that lives in simulated time."""
         self.advance(max(0.0, dt_s))
 
-    def advance_to(self, t_s: float) -> None:
-        """Let bench time pass until ``t_s``; does nothing if it is later already."""
-        self.advance(max(0.0, t_s - self.now_s()))
-
     def advance(self, dt_s: float) -> PlantOutputs | None:
         """Let bench time pass with the terminals as they are; the watchdog may open the switches.
 

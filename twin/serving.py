@@ -10,6 +10,7 @@ from typing import Literal
 from hil.clock import WallClock
 from hil.errors import StationError
 from hil.station import Station
+from twin.bench import TwinBench
 from twin.opening import TwinInstruments, build_instruments
 from twin.servers.pty import PtyServer
 from twin.servers.tcp import TcpServer
@@ -21,7 +22,7 @@ def serve_station(
 ) -> Iterator[dict[str, str]]:
     """Serve the instruments of a station while the context lasts; entry point ``twin``.
 
-    Simulated time follows the wall clock. Until a host greets the switch board, one device is
+    The time between two messages passes on the bench as well. Until a host greets the switch board, one device is
     wired to the source-measure unit, so that a client that knows nothing of switches finds one.
 
     Args:
@@ -50,8 +51,7 @@ def serve_instruments(
         wire: TCP or pseudo-terminals.
         follow_wall_clock: otherwise time moves only with what the instruments do.
     """
-    wall = WallClock()
-    follow = (lambda: instruments.bench.advance_to(wall.now_s())) if follow_wall_clock else None
+    follow = _WallTime(instruments.bench).pass_on if follow_wall_clock else None
     lock = threading.Lock()
     with ExitStack() as opened:
         if wire == "tcp":
@@ -72,6 +72,25 @@ def serve_instruments(
                 "smu": f"ASRL{smu_pty.path}::INSTR",
                 "switch_board": switches_pty.path,
             }
+
+
+class _WallTime:
+    """Passes the time between two messages on to the bench.
+
+    What the instruments do takes simulated time as well, at once; it is added and not set off
+    against the wall clock, or a pulse that a client times would lose what a measurement before it
+    took.
+    """
+
+    def __init__(self, bench: TwinBench) -> None:
+        self._bench = bench
+        self._wall = WallClock()
+        self._passed_s = 0.0
+
+    def pass_on(self) -> None:
+        now_s = self._wall.now_s()
+        self._bench.advance(now_s - self._passed_s)
+        self._passed_s = now_s
 
 
 def _position(station: Station, device_name: str) -> int:

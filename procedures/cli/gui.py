@@ -48,6 +48,8 @@ def _open(procedure: type[BoardProcedure], given: dict[str, Any]) -> int:
             "windows need a screen: set DISPLAY or WAYLAND_DISPLAY, or QT_QPA_PLATFORM=offscreen "
             "to do without; `hil run` needs none"
         )
-    # pymeasure's windows log as much as they like; the terminal gets it with --verbose only
-    logging.getLogger("pymeasure").propagate = logging.getLogger("procedures").propagate
+    # The log tab of the window takes more than the terminal, which stays as quiet as it was asked.
+    root = logging.getLogger()
+    for handler in root.handlers:
+        handler.setLevel(root.level)
     return show_window(procedure, values)
