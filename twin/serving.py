@@ -22,8 +22,9 @@ def serve_station(
 ) -> Iterator[dict[str, str]]:
     """Serve the instruments of a station while the context lasts; entry point ``twin``.
 
-    The time between two messages passes on the bench as well. Until a host greets the switch board, one device is
-    wired to the source-measure unit, so that a client that knows nothing of switches finds one.
+    The time between two messages passes on the bench as well. Until a host greets the switch
+    board, one device is wired to the source-measure unit, so that a client that knows nothing of
+    switches finds one.
 
     Args:
         station: any station; its own addresses do not matter.

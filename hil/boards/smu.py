@@ -187,11 +187,10 @@ class SmuBoard(CheckedBoard):
                 sample = self._smu.measure()
                 self._time.sleep_until(start_s + (k + 1) * dt_s)
                 now_s = self._time.now_s()
+                self._time.confirm(position)
                 train.add(now_s - t_s, sample.v_v, sample.i_a, sample.i_a)
                 t_s = now_s
                 points.append((t_s, sample.v_v, sample.i_a))
-                self._time.confirm(position)
-                self._time.feed()
             train.end_pulse(start_s, self._level(0.0))
             self._smu.check_errors()
         except BaseException as error:
@@ -228,6 +227,7 @@ class SmuBoard(CheckedBoard):
     def _interrupted(self) -> None:
         """Level to zero by a write alone: the reply to an earlier query may still be on its way."""
         self._replies_pending = True
+        self._position = None
         with suppress(HilError):  # the exception that is on its way says more
             self._smu.set_level(0.0)
 

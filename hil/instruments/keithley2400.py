@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pymeasure.adapters import Adapter
 from pymeasure.instruments.keithley import Keithley2400
 
-from hil.errors import IdentityError, InstrumentError, LinkError, ProtocolError
+from hil.errors import IdentityError, InstrumentError, ProtocolError
 from hil.instruments.accuracy import KEITHLEY_2400, SmuAccuracy
 from hil.links import drain, mapping_errors
 from hil.station import SmuTable

@@ -249,6 +249,14 @@ class RunDatabase:
             raise self._unknown(run_id)
         return dict(zip(ENERGY_SPLIT, map(float, float_array(list(rows[0]))), strict=True))
 
+    def bench_time_s(self, run_id: str) -> float:
+        """Return the board's clock at the last thing that was done to the board; 0 for nothing."""
+        latest = [
+            self._query(f'SELECT max(t_s) FROM "{table}" WHERE run_id = ?', [run_id])[0][0]
+            for table in ("pulses", "readings", "sweep_points")
+        ]
+        return max((float(t_s) for t_s in latest if t_s is not None), default=0.0)
+
     def _summary(self, run_id: str) -> RunSummary:
         row = self._run_row(run_id)
         n_rows = {

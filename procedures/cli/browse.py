@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import click
 
 from hil.store import LATEST, RunDatabase, export_run, to_json
-from procedures.reports.summary import as_text, provenance, summarise
+from procedures.reports.summary import as_text, headline, provenance, summarise
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -36,7 +36,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print one J
 def runs(database: Path, limit: int | None, as_json: bool) -> None:
     """List the runs in a database, the latest first."""
     with RunDatabase(database) as opened:
-        summaries = [summarise(opened, run) for run in opened.runs(limit)]
+        summaries = [headline(run) for run in opened.runs(limit)]
     if as_json:
         click.echo(to_json(summaries))
         return

@@ -21,6 +21,7 @@ from procedures.base import FAILED, BoardProcedure
 from procedures.cli import exits
 from procedures.gui.axes import TEXT_COLUMNS, first_axes, parameters_as_written
 from procedures.gui.banner import Notice, SourceBanner
+from procedures.gui.garbage import collecting_in_this_thread
 from procedures.gui.rows import PlotRows
 
 _LOGGERS = ("hil", "procedures", "pymeasure")
@@ -250,10 +251,11 @@ def show_window(procedure_class: type[BoardProcedure], values: Mapping[str, obje
         ParameterError: a value is of no known parameter.
     """
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["hil"])
-    window = BenchWindow(procedure_class, values)
-    window.show()
-    with closing_on_signals(window) as received:
-        application.exec()
+    with collecting_in_this_thread():
+        window = BenchWindow(procedure_class, values)
+        window.show()
+        with closing_on_signals(window) as received:
+            application.exec()
     return exits.ABORTED if received else exits.FINISHED
 
 

@@ -20,9 +20,23 @@ ENERGY_LABELS = {
 def summarise(database: RunDatabase, run: RunSummary) -> dict[str, Any]:
     """Return what there is to say about a run, ready for JSON.
 
-    Keys: run_id, procedure, station, source, source_reason, status, error, started_at, ended_at,
-    bench_time_s, rows (by table), n_pulses, metrics (last value by name), energy (joule by part),
-    calibration (records in use; device records of a twin say whether they are fitted or assumed).
+    The keys of ``headline``, and bench_time_s, metrics (last value by name), energy (joule by
+    part), calibration (records in use; device records of a twin say whether they are fitted or
+    assumed).
+    """
+    return headline(run) | {
+        "bench_time_s": database.bench_time_s(run.run_id),
+        "metrics": last_metrics(database, run.run_id),
+        "energy": database.energy(run.run_id),
+        "calibration": database.run(run.run_id)["calibration"],
+    }
+
+
+def headline(run: RunSummary) -> dict[str, Any]:
+    """Return what a list of runs says of one, ready for JSON.
+
+    Keys: run_id, procedure, station, source, source_reason, status (``died`` if its process is
+    gone), error, started_at, ended_at, rows (by table), n_pulses.
     """
     return {
         "run_id": run.run_id,
@@ -34,12 +48,8 @@ def summarise(database: RunDatabase, run: RunSummary) -> dict[str, Any]:
         "error": run.error,
         "started_at": run.started_at,
         "ended_at": run.ended_at,
-        "bench_time_s": bench_time_s(database, run.run_id),
         "rows": dict(run.n_rows),
         "n_pulses": run.n_pulses,
-        "metrics": last_metrics(database, run.run_id),
-        "energy": database.energy(run.run_id),
-        "calibration": database.run(run.run_id)["calibration"],
     }
 
 
@@ -50,13 +60,6 @@ def last_metrics(database: RunDatabase, run_id: str) -> dict[str, float]:
         str(name): float(value)
         for name, value in zip(metrics["name"], metrics["value"], strict=True)
     }
-
-
-def bench_time_s(database: RunDatabase, run_id: str) -> float:
-    """Return the board's clock at the last thing that was done to the board."""
-    tables = ("pulses", "readings", "sweep_points")
-    times = [database.arrays(run_id, name)["t_s"] for name in tables]
-    return max((float(t.max()) for t in times if len(t)), default=0.0)
 
 
 def provenance(summary: dict[str, Any]) -> str:

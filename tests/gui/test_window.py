@@ -25,6 +25,7 @@ if problem := qt_import_error():
 from PySide6 import QtCore, QtWidgets
 from pytestqt.qtbot import QtBot
 
+from procedures.gui.garbage import collecting_in_this_thread
 from procedures.gui.window import BenchWindow, closing_on_signals, show_window
 
 RUN_MS = 30_000
@@ -45,10 +46,12 @@ def open_window(qtbot: QtBot, tmp_path: Path) -> Iterator[OpenWindow]:
         window.show()
         return window
 
-    yield open_it
-    for window in windows:
-        window.quit()
-        qtbot.addWidget(window)  # deletes it
+    with collecting_in_this_thread():
+        yield open_it
+        while windows:
+            windows[-1].quit()
+            windows.pop().deleteLater()
+        QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete.value)
 
 
 @pytest.fixture
@@ -160,9 +163,7 @@ def test_no_socket_is_opened(open_window: OpenWindow) -> None:
 # --- runs -------------------------------------------------------------------------------------
 
 
-def test_a_run_is_plotted_and_stored(
-    open_window: OpenWindow, qtbot: QtBot, tmp_path: Path
-) -> None:
+def test_a_run_is_plotted_and_stored(open_window: OpenWindow, qtbot: QtBot, tmp_path: Path) -> None:
     window = open_window("iv-sweep", **SHORT)
     queue_and_wait(qtbot, window)
     assert statuses(window) == ["Finished"]
