@@ -6,26 +6,23 @@ plain Python (``procedures.runner.run``).
 
 from __future__ import annotations
 
-import functools
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pymeasure.experiment import IntegerParameter, ListParameter, Parameter, Procedure
 
 from hil.board import Board
-from hil.errors import HilError, LimitError, ParameterError, RunAborted
+from hil.errors import LimitError, ParameterError, RunAborted
 from hil.limits import LimitChecker
 from hil.opening import open_board
 from hil.station import Fallback, load_station
 from hil.store import RecordingBoard, RunStart, RunWriter, check_database, software_versions
 from hil.types import BoardInfo, FloatArray
+from procedures.guards import FAILED, always_safe, note, noting_outcome, one_line
 
 log = logging.getLogger(__name__)
-
-FINISHED, FAILED, ABORTED = "finished", "failed", "aborted"
-
-Method = Callable[[Any], None]
 
 
 class BoardProcedure(Procedure):
@@ -39,6 +36,7 @@ class BoardProcedure(Procedure):
     Attributes:
         board: the open board, between ``startup`` and ``shutdown``; what is done to it is logged.
         run: the open run, in the same time.
+        run_id: of that run, also when it is over; empty if none began.
         outcome: ``finished``, ``failed`` or ``aborted`` once it is over, empty before.
         error: why it failed or was aborted; empty otherwise.
     """
@@ -66,15 +64,17 @@ class BoardProcedure(Procedure):
     board: Board
     emit: Callable[[str, Any], None]
     run: RunWriter | None = None
+    run_id = ""
     outcome = ""
     error = ""
+    _inside = ""  # the guarded method that is running, if one is
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, guard in (
-            ("startup", _noting_outcome),
-            ("execute", _noting_outcome),
-            ("shutdown", _always_safe),
+            ("startup", noting_outcome),
+            ("execute", noting_outcome),
+            ("shutdown", always_safe),
         ):
             if name in vars(cls):
                 setattr(cls, name, guard(vars(cls)[name]))
@@ -95,6 +95,7 @@ class BoardProcedure(Procedure):
         common = [name for name in vars(BoardProcedure) if name in own]
         return [name for name in own if name not in common] + common
 
+    @noting_outcome
     def startup(self) -> None:
         """Check parameters and database, open the board, begin the run. Nothing is driven yet.
 
@@ -102,7 +103,7 @@ class BoardProcedure(Procedure):
             ParameterError: a parameter is missing or out of its range.
             HilError: the station, the database or the board is not usable; nothing was written.
         """
-        self.outcome, self.error, self.run = "", "", None
+        self.outcome, self.error, self.run, self.run_id = "", "", None, ""
         parameters = self.checked_parameters()
         check_database(self.database)
         station = load_station(self.station)
@@ -125,6 +126,7 @@ class BoardProcedure(Procedure):
         except BaseException:
             board.close()
             raise
+        self.run_id = self.run.run_id
         self.board = RecordingBoard(board, self.run)
         self.emit = _tee(self.emit, self.run, board)
         if board.info.source_reason:
@@ -148,22 +150,29 @@ class BoardProcedure(Procedure):
         except LimitError as error:
             raise ParameterError(f"refused before the run began: {error}") from error
 
+    @always_safe
     def shutdown(self) -> None:
-        """Make the board safe, close the run. Never raises: what fails is logged and stored."""
-        board, self_run = self.__dict__.pop("board", None), self.run
+        """Clean up after the procedure; the board is made safe after it in any case.
+
+        Never raises, whatever a subclass puts here: what fails is logged and stored.
+        """
+
+    def end(self) -> None:
+        """Make the board safe, close the run; does nothing the second time. Never raises."""
+        board, run = self.__dict__.pop("board", None), self.run
         if board is not None:
             try:
                 board.close()
             except Exception as error:  # whatever it is, the run has still to be closed
-                log.error("the board could not be made safe: %s", _one_line(error))
-                self._note(FAILED, f"the board could not be made safe: {error}")
-        if self_run is not None:
+                log.error("the board could not be made safe: %s", one_line(error))
+                note(self, FAILED, f"the board could not be made safe: {one_line(error)}")
+        if run is not None:
             self.run = None
             try:
-                self_run.finish(self.outcome or FAILED, self.error)
+                run.finish(self.outcome or FAILED, self.error)
             except Exception as error:  # nobody is left to hand it to
-                log.error("the run could not be closed in the database: %s", _one_line(error))
-                self._note(FAILED, str(error))
+                log.error("the run could not be closed in the database: %s", one_line(error))
+                note(self, FAILED, one_line(error))
 
     @property
     def provenance(self) -> str:
@@ -210,11 +219,6 @@ class BoardProcedure(Procedure):
             setattr(self, name, values[name])
         return values
 
-    def _note(self, outcome: str, error: str = "") -> None:
-        """Remember how it ended; a failure to make safe overrides, otherwise the first counts."""
-        if not self.outcome or (outcome == FAILED and self.outcome == FINISHED):
-            self.outcome, self.error = outcome, error
-
 
 def convert(name: str, parameter: Parameter, value: object) -> object:
     """Return ``value`` as the parameter wants it.
@@ -224,7 +228,9 @@ def convert(name: str, parameter: Parameter, value: object) -> object:
     """
     try:
         converted: object = parameter.convert(value)
-    except (ValueError, TypeError) as error:
+        if isinstance(converted, float) and not math.isfinite(converted):
+            raise ValueError(f"{converted} is not finite")
+    except (ValueError, TypeError, OverflowError) as error:
         unit = getattr(parameter, "units", None)
         shown = f"{value} {unit}" if unit else f"{value}"
         raise ParameterError(
@@ -261,46 +267,3 @@ def _tee(
 
 def _rows(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
-
-
-def _noting_outcome(method: Method) -> Method:
-    """Wrap ``startup`` or ``execute``: remember how it ended."""
-
-    @functools.wraps(method)
-    def noting(self: BoardProcedure) -> None:
-        try:
-            method(self)
-        except RunAborted as error:
-            self._note(ABORTED, str(error))
-        except (KeyboardInterrupt, SystemExit) as error:
-            self._note(ABORTED, f"interrupted: {type(error).__name__} {error}".strip())
-            raise
-        except Exception as error:
-            self._note(FAILED, _one_line(error))
-            raise
-        else:
-            if method.__name__ == "execute":
-                self._note(ABORTED if self.should_stop() else FINISHED)
-
-    return noting
-
-
-def _always_safe(method: Method) -> Method:
-    """Wrap a subclass's ``shutdown``: the board is made safe even if it raises."""
-
-    @functools.wraps(method)
-    def safe(self: BoardProcedure) -> None:
-        try:
-            method(self)
-        except Exception as error:  # a procedure's own clean-up must not keep the output on
-            log.error("shutdown of %s failed: %s", type(self).__name__, _one_line(error))
-            self._note(FAILED, f"in shutdown: {_one_line(error)}")
-        finally:
-            BoardProcedure.shutdown(self)
-
-    return safe
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, HilError) else f"{type(error).__name__}: {text}"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from procedures.base import ABORTED, FAILED, BoardProcedure
+from procedures.base import BoardProcedure
+from procedures.guards import ABORTED, FAILED
 
 Emit = Callable[[str, Any], None]
 
@@ -45,11 +46,10 @@ def run(procedure: BoardProcedure, on_emit: Emit | None = None) -> Outcome:
     procedure.emit = on_emit or _nobody_listens
     procedure.should_stop = lambda: False
     procedure.is_last = lambda: True
-    run_id, cause = "", None
+    cause: BaseException | None = None
     with _signals() as shield:
         try:
             procedure.startup()
-            run_id = procedure.run.run_id if procedure.run else ""
             procedure.evaluate_metadata()
             procedure.execute()
         except (Exception, KeyboardInterrupt, SystemExit) as error:
@@ -60,10 +60,10 @@ def run(procedure: BoardProcedure, on_emit: Emit | None = None) -> Outcome:
             finally:
                 procedure.shutdown()
     if isinstance(cause, KeyboardInterrupt | SystemExit):
-        return Outcome(run_id, ABORTED, procedure.error or "interrupted", cause)
+        return Outcome(procedure.run_id, ABORTED, procedure.error or "interrupted", cause)
     if cause is not None:
-        return Outcome(run_id, FAILED, procedure.error or str(cause), cause)
-    return Outcome(run_id, procedure.outcome, procedure.error)
+        return Outcome(procedure.run_id, FAILED, procedure.error or str(cause), cause)
+    return Outcome(procedure.run_id, procedure.outcome, procedure.error)
 
 
 def _nobody_listens(topic: str, record: Any) -> None:

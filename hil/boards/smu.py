@@ -99,11 +99,11 @@ class SmuBoard(CheckedBoard):
                 step()
             except BaseException as error:  # Ctrl-C as well: the other step comes first
                 failures.append(error)
-        for error in failures:
-            if not isinstance(error, HilError):
-                raise error
+        for failure in failures:
+            if not isinstance(failure, HilError):
+                raise failure
         if failures:
-            raise LinkError("; ".join(str(error) for error in failures))
+            raise LinkError("; ".join(str(failure) for failure in failures))
 
     def _close_links(self) -> None:
         for close in (self._switches.close, self._smu.close):

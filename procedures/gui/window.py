@@ -17,8 +17,9 @@ from pymeasure.display.windows import ManagedWindow
 from pymeasure.experiment import Procedure
 
 from hil.types import BoardInfo
-from procedures.base import FAILED, BoardProcedure
+from procedures.base import BoardProcedure
 from procedures.cli import exits
+from procedures.guards import FAILED
 from procedures.gui.axes import TEXT_COLUMNS, first_axes, parameters_as_written
 from procedures.gui.banner import Notice, SourceBanner
 from procedures.gui.garbage import collecting_in_this_thread

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+from serial.urlhandler import protocol_socket
 
 from hil.opening import open_board
 from hil.station import load_station
@@ -21,6 +23,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if "twin_rig" not in metafunc.fixturenames and metafunc.config.getoption("--board"):
             kinds.append("--board")
     metafunc.parametrize("rig", kinds, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _closing_a_socket_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the 0.3 s that pyserial sleeps after closing a ``socket://`` port."""
+    monkeypatch.setattr(protocol_socket, "time", SimpleNamespace(sleep=lambda dt_s: None))
 
 
 @pytest.fixture

@@ -365,6 +365,17 @@ def test_a_signal_closes_the_window(
     assert signal.getsignal(number) == before
 
 
+def test_a_signal_acts_although_nothing_happens_in_python(qapp: QtWidgets.QApplication) -> None:
+    widget, loop = QtWidgets.QWidget(), QtCore.QEventLoop()
+    widget.show()
+    qapp.lastWindowClosed.connect(loop.quit)
+    QtCore.QTimer.singleShot(RUN_MS, loop.quit)
+    with closing_on_signals(widget):
+        QtCore.QProcess.startDetached("kill", ["-TERM", str(os.getpid())])
+        loop.exec()
+        assert not widget.isVisible()
+
+
 def test_show_window_returns_the_exit_code_of_the_signal(qtbot: QtBot, tmp_path: Path) -> None:
     values: dict[str, object] = {"database": str(tmp_path / "runs.sqlite")}
     QtCore.QTimer.singleShot(0, lambda: os.kill(os.getpid(), signal.SIGTERM))

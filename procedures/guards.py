@@ -1,0 +1,97 @@
+"""Wrappers that every procedure's ``startup``, ``execute`` and ``shutdown`` get.
+
+Whatever a subclass does in them, how the run ended is remembered and the board is made safe.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from hil.errors import HilError, RunAborted
+
+log = logging.getLogger(__name__)
+
+FINISHED, FAILED, ABORTED = "finished", "failed", "aborted"
+
+Method = Callable[[Any], None]
+
+
+class HasOutcome(Protocol):
+    """What the guards need of a procedure."""
+
+    outcome: str
+    error: str
+
+    def should_stop(self) -> bool:
+        """Return whether someone asked the run to stop."""
+        ...
+
+    def end(self) -> None:
+        """Make the board safe and close the run; must not raise."""
+        ...
+
+
+def note(procedure: HasOutcome, outcome: str, error: str = "") -> None:
+    """Remember how a run ended: the first trouble counts, later ones add their text."""
+    if procedure.outcome in ("", FINISHED):
+        procedure.outcome, procedure.error = outcome, error
+    elif error and error not in procedure.error:
+        procedure.error = f"{procedure.error}; {error}"
+
+
+def noting_outcome(method: Method) -> Method:
+    """Wrap ``startup`` or ``execute``: remember how it ended.
+
+    An abort ends the outermost ``execute`` quietly, as pymeasure's ``Worker`` wants it.
+    """
+    ends_run = method.__name__ == "execute"
+
+    @functools.wraps(method)
+    def noting(self: Any) -> None:
+        is_outermost = not self.__dict__.get("_is_guarded", False)
+        self._is_guarded = True
+        try:
+            method(self)
+        except RunAborted as error:
+            note(self, ABORTED, str(error))
+            if not (ends_run and is_outermost):
+                raise
+        except (KeyboardInterrupt, SystemExit) as error:
+            note(self, ABORTED, f"interrupted: {type(error).__name__} {error}".strip())
+            raise
+        except Exception as error:
+            note(self, FAILED, one_line(error))
+            raise
+        else:
+            if ends_run and is_outermost:
+                note(self, ABORTED if self.should_stop() else FINISHED)
+        finally:
+            if is_outermost:
+                self._is_guarded = False
+
+    return noting
+
+
+def always_safe(method: Method) -> Method:
+    """Wrap ``shutdown``: the board is made safe and the run closed even if it raises."""
+
+    @functools.wraps(method)
+    def safe(self: HasOutcome) -> None:
+        try:
+            method(self)
+        except Exception as error:  # a procedure's own clean-up must not keep the output on
+            log.error("shutdown of %s failed: %s", type(self).__name__, one_line(error))
+            note(self, FAILED, f"in shutdown: {one_line(error)}")
+        finally:
+            self.end()
+
+    return safe
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error as one line, with its type if it is not one of ours."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, HilError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,127 @@
+"""One seed, one station, no instrument noise: the direct twin and the wire twin side by side.
+
+Where the figures of ``TOLERANCES`` come from. A level is sent as ``%g``: 6 significant digits, at
+most 5e-6 off. A reading comes as ``+.6E``: 7 significant digits, at most 5e-7 off, in the voltage
+and in the current, and G = I / (V - I R) turns that into (1 + R G) times as much: 1 + R G is at most
+6 for the devices here (G < 500 uS behind 10 kohm). A rate changes by dV / V_T with V_T = 25.7 mV,
+so levels of more than 6 digits, which only a sine has, move the state itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from procedures.registry import PROCEDURES
+from procedures.runner import run
+from tests.procedures.conftest import StationFile
+from tests.support.runs import tables_of
+
+LEVEL = 5e-6  # half a unit of the 6th digit, relative to 1.00000
+READING = 5e-7  # half a unit of the 7th digit
+LOADING = 6.0  # 1 + R G, largest of these devices
+INTEGRATION = 1e-6  # of X over thousands of pulses (MssDevices), one long pulse against short ones
+STATE_BY_LEVEL = LEVEL * 0.8 / 0.0257  # rates at the 0.8 V peak of the loop
+TWO_SAMPLES = 0.05  # of a pulse's energy: the wire samples it 1 ms after the edge and at the end
+
+# Relative tolerance by table and column; every column not named here has to be equal.
+TOLERANCES: dict[str, dict[str, float]] = {
+    "readings": {
+        "t_s": 1e-9,  # nanoseconds, counted in integers
+        "width_s": 1e-9,
+        "v_source_v": READING,
+        "v_device_v": LOADING * READING * 2,
+        "i_a": LOADING * READING + INTEGRATION,
+        "g_siemens": LOADING * READING * 2 + INTEGRATION,
+        "g_expanded_siemens": 2 * LOADING * READING * 2 + INTEGRATION,  # goes with G squared
+    },
+    "pulses": {
+        "t_s": 1e-9,
+        "width_measured_s": 1e-9,
+        "i_end_a": TWO_SAMPLES,  # the last sample against the very end
+    },
+    "sweep_points": {
+        "v_source_v": LEVEL + READING,
+        "v_device_v": STATE_BY_LEVEL,
+        "i_a": STATE_BY_LEVEL,
+    },
+    "snapshots": {"g_siemens": LOADING * READING * 2 + INTEGRATION},
+    "metrics": {},
+}
+
+# Columns of records that are conductances or follow from them, or are energies.
+RECORD_TOLERANCES = {
+    "Conductance (S)": LOADING * READING * 2 + INTEGRATION,
+    "Uncertainty (S)": 2 * LOADING * READING * 2 + INTEGRATION,
+    "Time (s)": 1e-9,
+    "Duration (s)": 1e-9,
+    "Width (s)": 1e-9,
+    "Verify energy (J)": 2 * LOADING * READING + INTEGRATION,
+    "Program energy (J)": TWO_SAMPLES,
+    "Source energy (J)": TWO_SAMPLES,
+    "Device energy (J)": TWO_SAMPLES,
+    "Source voltage (V)": LEVEL + READING,
+    "Device voltage (V)": STATE_BY_LEVEL,
+}
+
+RUNS: list[tuple[str, dict[str, Any]]] = [
+    ("iv-sweep", {}),
+    ("pulse-train", {"set_step_v": 0.01, "set_v": 0.3, "cycles": 1}),
+    ("read-array", {"repeats": 2, "interval_s": 0.5}),
+    ("program-verify", {"devices": "W"}),
+    ("on-chip-training", {"reset_pulse": True}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), RUNS, ids=[name for name, _ in RUNS])
+def test_both_twins_measure_the_same(
+    name: str, parameters: dict[str, Any], station_file: StationFile, database: Path
+) -> None:
+    n_w = 30 if name == "on-chip-training" else 4
+    direct, wire = (
+        _tables(name, parameters, database, station_file(b, noise=False, n_devices={"W": n_w}))
+        for b in ("twin", "twin-wire")
+    )
+    for table, tolerances in TOLERANCES.items():
+        _compare(table, direct[table], wire[table], tolerances)
+    residuals = [t["records"].pop("Residual") for t in (direct, wire) if "Residual" in t["records"]]
+    if residuals:
+        np.testing.assert_allclose(*residuals, rtol=0, atol=RECORD_TOLERANCES["Conductance (S)"])
+    records = RECORD_TOLERANCES | {"Current (A)": _current_tolerance(name)}
+    _compare("records", direct["records"], wire["records"], records)
+    assert list(direct["energy"].columns) == list(wire["energy"].columns)
+    assert len(direct["energy"]) == len(wire["energy"])
+    for part in ("device_j", "series_j", "switch_j", "instrument_j"):
+        totals = [t["energy"][part].sum() for t in (wire, direct)]
+        assert totals[0] == pytest.approx(totals[1], rel=2 * TWO_SAMPLES), part
+
+
+def _current_tolerance(name: str) -> float:
+    return STATE_BY_LEVEL if name == "iv-sweep" else LOADING * READING + INTEGRATION
+
+
+def _tables(
+    name: str, parameters: dict[str, Any], database: Path, station: str
+) -> dict[str, pd.DataFrame]:
+    procedure = PROCEDURES[name](station=station, database=str(database), seed=3, **parameters)
+    outcome = run(procedure)
+    assert outcome.status == "finished", outcome
+    return tables_of(database, outcome.run_id)
+
+
+def _compare(
+    name: str, direct: pd.DataFrame, wire: pd.DataFrame, tolerances: dict[str, float]
+) -> None:
+    assert list(direct.columns) == list(wire.columns), name
+    assert len(direct) == len(wire), name
+    for column in direct.columns:
+        if column in tolerances:
+            np.testing.assert_allclose(
+                wire[column], direct[column], rtol=tolerances[column], err_msg=f"{name}.{column}"
+            )
+        else:
+            pd.testing.assert_series_equal(wire[column], direct[column], obj=f"{name}.{column}")
