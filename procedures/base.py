@@ -20,7 +20,7 @@ from hil.opening import open_board
 from hil.station import Fallback, load_station
 from hil.store import RecordingBoard, RunStart, RunWriter, check_database, software_versions
 from hil.types import BoardInfo, FloatArray
-from procedures.guards import FAILED, always_safe, note, noting_outcome, one_line
+from procedures.guards import ABORTED, FAILED, always_safe, note, noting_outcome, one_line
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,6 @@ class BoardProcedure(Procedure):
     run_id = ""
     outcome = ""
     error = ""
-    _inside = ""  # the guarded method that is running, if one is
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -160,6 +159,8 @@ class BoardProcedure(Procedure):
     def end(self) -> None:
         """Make the board safe, close the run; does nothing the second time. Never raises."""
         board, run = self.__dict__.pop("board", None), self.run
+        if not self.outcome and self.status == self.RUNNING and self.should_stop():
+            note(self, ABORTED, "stopped before it began")  # a Worker leaves out execute then
         if board is not None:
             try:
                 board.close()
@@ -173,6 +174,10 @@ class BoardProcedure(Procedure):
             except Exception as error:  # nobody is left to hand it to
                 log.error("the run could not be closed in the database: %s", one_line(error))
                 note(self, FAILED, one_line(error))
+        # A Worker, to which nothing is raised from here, takes what still runs for finished.
+        if self.status == self.RUNNING and self.outcome in (FAILED, ABORTED):
+            self.status = self.FAILED if self.outcome == FAILED else self.ABORTED
+            self.emit("status", self.status)
 
     @property
     def provenance(self) -> str:

@@ -45,19 +45,22 @@ def note(procedure: HasOutcome, outcome: str, error: str = "") -> None:
 def noting_outcome(method: Method) -> Method:
     """Wrap ``startup`` or ``execute``: remember how it ended.
 
-    An abort ends the outermost ``execute`` quietly, as pymeasure's ``Worker`` wants it.
+    An abort ends ``execute`` quietly, as pymeasure's ``Worker`` wants it. Where a subclass's method
+    calls that of its base class, the end of the subclass's is the one that counts.
     """
     ends_run = method.__name__ == "execute"
 
     @functools.wraps(method)
     def noting(self: Any) -> None:
-        is_outermost = not self.__dict__.get("_is_guarded", False)
+        if self.__dict__.get("_is_guarded", False):
+            method(self)
+            return
         self._is_guarded = True
         try:
             method(self)
         except RunAborted as error:
             note(self, ABORTED, str(error))
-            if not (ends_run and is_outermost):
+            if not ends_run:
                 raise
         except (KeyboardInterrupt, SystemExit) as error:
             note(self, ABORTED, f"interrupted: {type(error).__name__} {error}".strip())
@@ -66,26 +69,30 @@ def noting_outcome(method: Method) -> Method:
             note(self, FAILED, one_line(error))
             raise
         else:
-            if ends_run and is_outermost:
+            if ends_run:
                 note(self, ABORTED if self.should_stop() else FINISHED)
         finally:
-            if is_outermost:
-                self._is_guarded = False
+            self._is_guarded = False
 
     return noting
 
 
 def always_safe(method: Method) -> Method:
-    """Wrap ``shutdown``: the board is made safe and the run closed even if it raises."""
+    """Wrap ``shutdown``: the board is made safe and the run closed after it, even if it raises."""
 
     @functools.wraps(method)
-    def safe(self: HasOutcome) -> None:
+    def safe(self: Any) -> None:
+        if self.__dict__.get("_is_ending", False):  # called by the shutdown of a subclass
+            method(self)
+            return
+        self._is_ending = True
         try:
             method(self)
         except Exception as error:  # a procedure's own clean-up must not keep the output on
             log.error("shutdown of %s failed: %s", type(self).__name__, one_line(error))
             note(self, FAILED, f"in shutdown: {one_line(error)}")
         finally:
+            self._is_ending = False
             self.end()
 
     return safe

@@ -366,13 +366,15 @@ def test_a_signal_closes_the_window(
 
 
 def test_a_signal_acts_although_nothing_happens_in_python(qapp: QtWidgets.QApplication) -> None:
-    widget, loop = QtWidgets.QWidget(), QtCore.QEventLoop()
+    widget = QtWidgets.QWidget()
     widget.show()
-    qapp.lastWindowClosed.connect(loop.quit)
-    QtCore.QTimer.singleShot(RUN_MS, loop.quit)
+    too_late = QtCore.QTimer(singleShot=True, interval=RUN_MS)
+    too_late.timeout.connect(qapp.quit)
+    too_late.start()
     with closing_on_signals(widget):
         QtCore.QProcess.startDetached("kill", ["-TERM", str(os.getpid())])
-        loop.exec()
+        qapp.exec()
+        assert too_late.isActive()
         assert not widget.isVisible()
 
 

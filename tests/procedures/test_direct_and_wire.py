@@ -2,8 +2,8 @@
 
 Where the figures of ``TOLERANCES`` come from. A level is sent as ``%g``: 6 significant digits, at
 most 5e-6 off. A reading comes as ``+.6E``: 7 significant digits, at most 5e-7 off, in the voltage
-and in the current, and G = I / (V - I R) turns that into (1 + R G) times as much: 1 + R G is at most
-6 for the devices here (G < 500 uS behind 10 kohm). A rate changes by dV / V_T with V_T = 25.7 mV,
+and in the current, and G = I / (V - I R) makes it (1 + R G) times as much, which is below 6 for
+the devices here (G < 500 uS behind 10 kohm). A rate changes by dV / V_T with V_T = 25.7 mV,
 so levels of more than 6 digits, which only a sine has, move the state itself.
 """
 
@@ -121,7 +121,10 @@ def _compare(
     for column in direct.columns:
         if column in tolerances:
             np.testing.assert_allclose(
-                wire[column], direct[column], rtol=tolerances[column], err_msg=f"{name}.{column}"
+                wire[column].to_numpy(float),
+                direct[column].to_numpy(float),
+                rtol=tolerances[column],
+                err_msg=f"{name}.{column}",
             )
         else:
             pd.testing.assert_series_equal(wire[column], direct[column], obj=f"{name}.{column}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,15 +67,14 @@ def work(
     results = Results(procedure, str(results_file))
     worker = StoppingWorker(results, stop_at)
     worker.start()
-    worker.join(timeout=60)
+    threading.Thread.join(worker, timeout=60)  # Worker.join looks at the button as well
     assert not worker.is_alive(), "the worker hangs"
-    worker.recorder.join(timeout=10)
     data: pd.DataFrame = Results.load(str(results_file), procedure_class=type(procedure)).data
     return worker, data
 
 
 def stopping_at(k: int, procedure_class: type[BoardProcedure]) -> type[BoardProcedure]:
-    """Return the procedure with a stop button that is pressed when it is looked at for the k-th time.
+    """Return the procedure with a stop button that is pressed at the k-th look at it.
 
     The runner sets ``should_stop`` on the instance; a property takes precedence over that.
     """
