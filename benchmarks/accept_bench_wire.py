@@ -61,7 +61,7 @@ class RecordingAdapter(VISAAdapter):
 
     def _read(self, **kwargs: Any) -> str:
         self._log.append(("smu read", None))
-        return super()._read(**kwargs)
+        return str(super()._read(**kwargs))
 
 
 class RecordingPort:
@@ -80,7 +80,8 @@ class RecordingPort:
 
 
 def main() -> int:
-    cycles(N_CYCLES, recorded := [])
+    recorded: Log = []
+    cycles(N_CYCLES, recorded)
     driver_s = [cycles(N_CYCLES)]
     bare_s = [replay(recorded)]
     for _ in range(N_REPEATS - 1):

@@ -36,7 +36,8 @@ def conductance(
 
     The bounds of the instrument and the tolerance of the resistor are taken as rectangular
     distributions (bound / sqrt 3) and propagated to first order (GUM, JCGM 100:2008, 5.1.2).
-    An open device (no current) gives 0 S; a short (no voltage left) gives inf with uncertainty inf.
+    An open device (no current) gives 0 S. A short gives inf with uncertainty inf: no voltage is
+    left for the device, or less than none where the resistor is smaller than it says.
 
     Args:
         v_source_v: measured at the terminals.
@@ -47,9 +48,10 @@ def conductance(
     """
     v_device_v = v_source_v - i_a * r_series_ohm
     with np.errstate(divide="ignore", invalid="ignore"):
-        g_siemens = np.where(i_a == 0, 0.0, i_a / v_device_v)
+        is_short = (i_a != 0) & (v_device_v * np.sign(i_a) <= 0)
+        g_siemens = np.where(i_a == 0, 0.0, np.where(is_short, np.inf, i_a / v_device_v))
         from_i = v_source_v / v_device_v**2 * accuracy.measure_a.bound(i_a)
         from_v = i_a / v_device_v**2 * accuracy.measure_v.bound(v_source_v)
         from_r = g_siemens**2 * r_series_ohm * r_tolerance_ratio
-        variance = (from_i**2 + from_v**2 + from_r**2) / 3
+        variance = np.where(is_short, np.inf, (from_i**2 + from_v**2 + from_r**2) / 3)
     return Conductance(v_device_v, g_siemens, 2 * np.sqrt(variance))

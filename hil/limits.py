@@ -44,8 +44,8 @@ class LimitChecker:
     """Checks requests against the limits of the devices that they address.
 
     The worst case for the current is a device that has become a short circuit: the series resistor
-    and the switch alone must keep it below the limit, because no source's compliance acts as fast
-    as a device switches.
+    and the switch alone, at the lower end of their tolerance, must keep it below the limit, because
+    no source's compliance acts as fast as a device switches.
     """
 
     def __init__(self, info: BoardInfo, limits: Mapping[Dopant, DeviceLimits]) -> None:
@@ -55,7 +55,8 @@ class LimitChecker:
         self._max_voltage_v = np.array([limit.max_voltage_v for limit in per_device])
         self._max_pulse_width_s = np.array([limit.max_pulse_width_s for limit in per_device])
         self._max_read_v = np.array([limit.max_read_v for limit in per_device])
-        self._r_series_ohm = info.r_series_ohm + info.switch_resistance_ohm
+        r_nominal_ohm = info.r_series_ohm + info.switch_resistance_ohm
+        self._r_series_ohm = r_nominal_ohm * (1 - info.tolerance_ratio)
 
     def check_read(
         self, cells: CellArray, v_read_v: ArrayLike, *, allow_reverse: bool
@@ -78,7 +79,7 @@ class LimitChecker:
                 "(allow_reverse if it is meant)",
             )
         index = request.index
-        request.below("read voltage", np.abs(v_read_v), self._max_read_v[index], "V")
+        request.below("read voltage", v_read_v, self._max_read_v[index], "V")
         self._check_current(request, v_read_v)
         return v_read_v
 
@@ -91,13 +92,13 @@ class LimitChecker:
             LimitError: amplitude, worst-case current or width outside the limits.
             UsageError: fewer than one pulse.
         """
-        if n_pulses < 1:
-            raise UsageError(f"number of pulses is {n_pulses}; at least 1 is needed")
+        if n_pulses != int(n_pulses) or n_pulses < 1:
+            raise UsageError(f"number of pulses is {n_pulses}; it is a whole number from 1")
         request = _Request(self._info, cells)
         amplitude_v = request.per_cell("amplitude", amplitude_v)
         width_s = request.per_cell("pulse width", width_s)
         index = request.index
-        request.below("amplitude", np.abs(amplitude_v), self._max_voltage_v[index], "V")
+        request.below("amplitude", amplitude_v, self._max_voltage_v[index], "V")
         self._check_current(request, amplitude_v)
         request.below("pulse width", width_s, self._max_pulse_width_s[index], "s")
         shortest_s = self._info.min_pulse_width_s
@@ -113,8 +114,10 @@ class LimitChecker:
     def check_sweep(self, cell: CellArray, waveform_v: ArrayLike, dt_s: float) -> FloatArray:
         """Return the waveform as an array; ``cell`` has shape (1, 2).
 
+        A sweep may take longer than a pulse, but no single level may be held longer than one.
+
         Raises:
-            LimitError: a point of the waveform is outside the limits.
+            LimitError: a point of the waveform, or how long it is held, is outside the limits.
             UsageError: no points, or a step time that is not positive.
         """
         waveform_v = np.asarray(waveform_v, dtype=float)
@@ -126,8 +129,10 @@ class LimitChecker:
             raise LimitError("the waveform has a point that is not a finite voltage")
         request = _Request(self._info, cell)
         peak_v = np.array([waveform_v[np.argmax(np.abs(waveform_v))]])
-        request.below("sweep voltage", np.abs(peak_v), self._max_voltage_v[request.index], "V")
+        request.below("sweep voltage", peak_v, self._max_voltage_v[request.index], "V")
         self._check_current(request, peak_v)
+        held_s = np.array([_longest_run(waveform_v) * dt_s])
+        request.below("time at one level", held_s, self._max_pulse_width_s[request.index], "s")
         return waveform_v
 
     def _check_current(self, request: _Request, v_source_v: FloatArray) -> None:
@@ -145,6 +150,13 @@ class LimitChecker:
             )
 
 
+def _longest_run(waveform_v: FloatArray) -> int:
+    """Return the largest number of neighbouring points that are equal and not zero."""
+    changes = np.flatnonzero(np.diff(waveform_v) != 0) + 1
+    runs = np.split(waveform_v, changes)
+    return max((len(run) for run in runs if run[0] != 0), default=0)
+
+
 class _Request:
     """The cells of one request, and how to complain about them."""
 
@@ -154,7 +166,7 @@ class _Request:
         self.index: IndexArray = info.index_of(cells)
 
     def below(self, what: str, values: FloatArray, limit: FloatArray, unit: str) -> None:
-        bad = np.flatnonzero(values > limit)
+        bad = np.flatnonzero(np.abs(values) > limit)
         if len(bad):
             k = bad[0]
             raise LimitError(

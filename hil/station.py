@@ -241,6 +241,11 @@ class Station:
             for name, d in sorted(self.table.devices.items(), key=lambda item: item[1].position)
         )
 
+    @property
+    def devices_limits(self) -> list[DeviceLimits]:
+        """Limits of each device, by rising switch position."""
+        return [self.limits[device.dopant] for device in self.devices]
+
     @cached_property
     def limits(self) -> Mapping[Dopant, DeviceLimits]:
         """Limits in force, by dopant."""

@@ -83,6 +83,7 @@ class BoardInfo:
         capabilities: what the board can do.
         min_pulse_width_s: shorter pulses are refused.
         switch_resistance_ohm: of a closed switch, in series with every device.
+        tolerance_ratio: relative tolerance of series resistors and switches.
         calibration: records in use, by what they calibrate.
     """
 
@@ -96,6 +97,7 @@ class BoardInfo:
     capabilities: frozenset[Capability]
     min_pulse_width_s: float
     switch_resistance_ohm: float
+    tolerance_ratio: float
     calibration: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -270,7 +272,7 @@ class SweepTrace:
 
     Attributes:
         cell: (row, column).
-        t_s: board clock of each point.
+        t_s: board clock at the measurement of each point.
         v_source_v: voltage that the source reported.
         v_device_v: voltage across the device alone.
         i_a: current, positive in the SET direction.

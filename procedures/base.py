@@ -20,9 +20,20 @@ from hil.opening import open_board
 from hil.station import Fallback, load_station
 from hil.store import RecordingBoard, RunStart, RunWriter, check_database, software_versions
 from hil.types import BoardInfo, FloatArray
-from procedures.guards import ABORTED, FAILED, always_safe, note, noting_outcome, one_line
+from procedures.guards import (
+    ABORTED,
+    FAILED,
+    always_safe,
+    is_guarded,
+    note,
+    noting_outcome,
+    one_line,
+)
 
 log = logging.getLogger(__name__)
+
+_STOP_LATENCY_S = 0.5
+_CLOCK_RESOLUTION_S = 1e-9
 
 
 class BoardProcedure(Procedure):
@@ -35,8 +46,7 @@ class BoardProcedure(Procedure):
 
     Attributes:
         board: the open board, between ``startup`` and ``shutdown``; what is done to it is logged.
-        run: the open run, in the same time.
-        run_id: of that run, also when it is over; empty if none began.
+        run_id: of the run in the database; empty if none began.
         outcome: ``finished``, ``failed`` or ``aborted`` once it is over, empty before.
         error: why it failed or was aborted; empty otherwise.
     """
@@ -61,9 +71,10 @@ class BoardProcedure(Procedure):
         description="Of everything random in the procedure and in a twin",
     )
 
-    board: Board
+    board: RecordingBoard
     emit: Callable[[str, Any], None]
-    run: RunWriter | None = None
+    _open_run: RunWriter | None = None
+    status: int
     run_id = ""
     outcome = ""
     error = ""
@@ -75,8 +86,9 @@ class BoardProcedure(Procedure):
             ("execute", noting_outcome),
             ("shutdown", always_safe),
         ):
-            if name in vars(cls):
-                setattr(cls, name, guard(vars(cls)[name]))
+            method = getattr(cls, name)  # its own, or that of a mixin
+            if not is_guarded(method):
+                setattr(cls, name, guard(method))
 
     def __init__(self, **kwargs: Any) -> None:
         unknown = set(kwargs) - set(self.parameter_names())
@@ -102,7 +114,7 @@ class BoardProcedure(Procedure):
             ParameterError: a parameter is missing or out of its range.
             HilError: the station, the database or the board is not usable; nothing was written.
         """
-        self.outcome, self.error, self.run, self.run_id = "", "", None, ""
+        self.outcome, self.error, self._open_run, self.run_id = "", "", None, ""
         parameters = self.checked_parameters()
         check_database(self.database)
         station = load_station(self.station)
@@ -110,7 +122,7 @@ class BoardProcedure(Procedure):
         board = open_board(station, fallback=fallback, seed=self.seed)
         try:
             self._check_plan_on(board)
-            self.run = RunWriter.begin(
+            run = self._open_run = RunWriter.begin(
                 self.database,
                 RunStart(
                     procedure=type(self).__name__,
@@ -125,12 +137,12 @@ class BoardProcedure(Procedure):
         except BaseException:
             board.close()
             raise
-        self.run_id = self.run.run_id
-        self.board = RecordingBoard(board, self.run)
-        self.emit = _tee(self.emit, self.run, board)
+        self.run_id = run.run_id
+        self.board = RecordingBoard(board, run)
+        self.emit = _tee(self.emit, run, board)
         if board.info.source_reason:
             log.warning(self.provenance)
-            self.run.event("fallback", board.info.source_reason, level="warning")
+            run.event("fallback", board.info.source_reason, level="warning")
 
     def check_plan(self, info: BoardInfo, limits: LimitChecker) -> None:
         """Check what ``execute`` is going to ask for; called before anything is written or driven.
@@ -158,19 +170,26 @@ class BoardProcedure(Procedure):
 
     def end(self) -> None:
         """Make the board safe, close the run; does nothing the second time. Never raises."""
-        board, run = self.__dict__.pop("board", None), self.run
-        if not self.outcome and self.status == self.RUNNING and self.should_stop():
-            note(self, ABORTED, "stopped before it began")  # a Worker leaves out execute then
-        if board is not None:
-            try:
+        board = self.__dict__.pop("board", None)
+        try:
+            if board is not None:
                 board.close()
-            except Exception as error:  # whatever it is, the run has still to be closed
-                log.error("the board could not be made safe: %s", one_line(error))
-                note(self, FAILED, f"the board could not be made safe: {one_line(error)}")
+        except Exception as error:  # whatever it is, the run has still to be closed
+            log.error("the board could not be made safe: %s", one_line(error))
+            note(self, FAILED, f"the board could not be made safe: {one_line(error)}")
+        finally:
+            self._close_run()
+
+    def _close_run(self) -> None:
+        run, self._open_run = self._open_run, None
+        if not self.outcome:  # a Worker that is stopped early leaves out execute
+            if self._was_asked_to_stop():
+                note(self, ABORTED, "stopped before it was executed")
+            else:
+                note(self, FAILED, "ended before it was executed")
         if run is not None:
-            self.run = None
             try:
-                run.finish(self.outcome or FAILED, self.error)
+                run.finish(self.outcome, self.error)
             except Exception as error:  # nobody is left to hand it to
                 log.error("the run could not be closed in the database: %s", one_line(error))
                 note(self, FAILED, one_line(error))
@@ -178,6 +197,12 @@ class BoardProcedure(Procedure):
         if self.status == self.RUNNING and self.outcome in (FAILED, ABORTED):
             self.status = self.FAILED if self.outcome == FAILED else self.ABORTED
             self.emit("status", self.status)
+
+    def _was_asked_to_stop(self) -> bool:
+        try:
+            return bool(self.should_stop())
+        except NotImplementedError:  # nobody runs it: pymeasure's own placeholder
+            return False
 
     @property
     def provenance(self) -> str:
@@ -195,19 +220,30 @@ class BoardProcedure(Procedure):
         if self.should_stop():
             raise RunAborted("stopped on request")
 
+    def wait_s(self, dt_s: float) -> None:
+        """Let time pass on the board's clock; ends early only by a request to stop.
+
+        Raises:
+            RunAborted: the run was asked to stop meanwhile.
+        """
+        end_s = self.board.clock.now_s() + dt_s
+        while (left_s := end_s - self.board.clock.now_s()) > _CLOCK_RESOLUTION_S:
+            self.stop_if_asked()
+            self.board.clock.sleep_s(min(left_s, _STOP_LATENCY_S))
+
     def progress(self, ratio: float) -> None:
         """Report how much of the work is done, 0 to 1."""
         self.emit("progress", 100.0 * ratio)
 
     def metric(self, name: str, value: float, unit: str = "", step: int | None = None) -> None:
         """Store a figure of merit of this run."""
-        if self.run is not None:
-            self.run.metric(name, value, unit, step=step, t_s=self.board.clock.now_s())
+        if self._open_run is not None:
+            self._open_run.metric(name, value, unit, step=step, t_s=self.board.clock.now_s())
 
     def snapshot(self, name: str, g_siemens: FloatArray) -> None:
         """Store the conductances of the whole board, shape (rows, columns)."""
-        if self.run is not None:
-            self.run.snapshot(name, g_siemens, t_s=self.board.clock.now_s())
+        if self._open_run is not None:
+            self._open_run.snapshot(name, g_siemens, t_s=self.board.clock.now_s())
 
     def checked_parameters(self) -> dict[str, object]:
         """Return all parameter values, converted and checked.
@@ -250,7 +286,8 @@ def allowed(parameter: Parameter) -> str:
     if getattr(parameter, "choices", None):
         return f"one of {', '.join(str(choice) for choice in parameter.choices)}"
     if hasattr(parameter, "minimum"):
-        return f"a number from {parameter.minimum:g} to {parameter.maximum:g}{unit}"
+        kind = "whole number" if isinstance(parameter, IntegerParameter) else "number"
+        return f"a {kind} from {parameter.minimum:g} to {parameter.maximum:g}{unit}"
     return type(parameter).__name__.removesuffix("Parameter").lower() or "text"
 
 

@@ -74,7 +74,7 @@ def noting_outcome(method: Method) -> Method:
         finally:
             self._is_guarded = False
 
-    return noting
+    return _marked(noting)
 
 
 def always_safe(method: Method) -> Method:
@@ -95,7 +95,17 @@ def always_safe(method: Method) -> Method:
             self._is_ending = False
             self.end()
 
-    return safe
+    return _marked(safe)
+
+
+def is_guarded(method: Method) -> bool:
+    """Return whether a method has its guard already."""
+    return getattr(method, "is_guarded", False)
+
+
+def _marked(method: Method) -> Method:
+    method.is_guarded = True  # type: ignore[attr-defined] # functions take attributes
+    return method
 
 
 def one_line(error: BaseException) -> str:

@@ -14,8 +14,8 @@ from procedures.selection import select_one
 class IVSweep(BoardProcedure):
     """Sweep the source through closed loops and record the current.
 
-    Each point holds its voltage for the step time and ends in one measurement. The device is
-    switched by it: it is left in the state in which the last loop ends.
+    Each point is measured as soon as it has settled, and then holds its voltage for the rest of the
+    step time. The device is switched by it: it is left in the state in which the last loop ends.
     """
 
     device = Parameter("Device", default="W01", description="Device name")

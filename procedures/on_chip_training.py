@@ -199,7 +199,8 @@ class OnChipTraining(BoardProcedure):
         programmer = Programmer(self.board, settings, self.stop_if_asked)
         outcomes = []
         for k, (row, column) in enumerate(cells.tolist()):
-            outcome = programmer.program((row, column), float(targets_siemens[k]))
+            with self.board.reads_for("verify"):
+                outcome = programmer.program((row, column), float(targets_siemens[k]))
             outcomes.append(outcome)
             self.emit(
                 "results",

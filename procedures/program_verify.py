@@ -109,7 +109,8 @@ class ProgramVerify(BoardProcedure):
         programmer = Programmer(self.board, self._settings(), self.stop_if_asked)
         n_reached = 0
         for k, (row, column) in enumerate(cells.tolist()):
-            outcome = programmer.program((row, column), self.target_siemens)
+            with self.board.reads_for("verify"):
+                outcome = programmer.program((row, column), self.target_siemens)
             n_reached += outcome.status == REACHED
             self.emit(
                 "results",

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.board import Board
-from hil.errors import UsageError
+from hil.errors import ParameterError, UsageError
 from hil.limits import LimitChecker
 from hil.types import CellArray, EnergySplit, Readings
 
 REACHED, EXHAUSTED = "reached", "out of pulses"
+_SET, _RESET = "set", "reset"
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,20 @@ class WriteVerify:
     confirm_delay_s: float = 0.01
 
     def check(self, cells: CellArray, limits: LimitChecker) -> None:
-        """Check the largest amplitudes and the read on cells.
+        """Check the settings against each other, and the extreme ones on cells.
 
         Raises:
+            ParameterError: a first amplitude is beyond the largest one.
             LimitError: a limit of a device would be exceeded.
         """
+        if (
+            not 0 < self.set_start_v <= self.set_max_v
+            or not 0 > self.reset_start_v >= self.reset_max_v
+        ):
+            raise ParameterError(
+                f"first SET {self.set_start_v:g} V and RESET {self.reset_start_v:g} V have to lie "
+                f"within the largest, {self.set_max_v:g} V and {self.reset_max_v:g} V"
+            )
         limits.check_pulse(cells, self.set_max_v, self.width_s, 1)
         limits.check_pulse(cells, self.reset_max_v, self.width_s, 1)
         limits.check_read(cells, self.v_read_v, allow_reverse=False)
@@ -163,12 +173,12 @@ class _Search:
         self._set_v = settings.set_start_v
         self._low_v: float | None = None
         self._high_v: float | None = None
-        self._last_was_set = False
+        self._last: str | None = None
         self._reset_v = settings.reset_start_v
 
     def below(self) -> float:
         """Return the SET amplitude to try on a device below its target."""
-        if self._last_was_set:
+        if self._last == _SET:
             self._low_v = self._set_v
         if self._low_v is None:
             self._set_v = self._settings.set_start_v if self._high_v is None else self._halfway()
@@ -177,25 +187,27 @@ class _Search:
         else:
             self._set_v = self._halfway()
         self._set_v = min(self._set_v, self._settings.set_max_v)
-        self._last_was_set = True
-        self._reset_v = self._settings.reset_start_v
+        self._last = _SET
         return self._set_v
 
     def above(self) -> float:
         """Return the RESET amplitude to try on a device above its target."""
-        if self._last_was_set:
+        settings = self._settings
+        if self._last == _SET:
             self._high_v = self._set_v
-            self._last_was_set = False
+        if self._last == _RESET:
+            self._reset_v = max(self._reset_v - settings.reset_step_v, settings.reset_max_v)
         else:
-            self._reset_v = max(
-                self._reset_v - self._settings.reset_step_v, self._settings.reset_max_v
-            )
+            self._reset_v = settings.reset_start_v
+        self._last = _RESET
         return self._reset_v
 
     def _halfway(self) -> float:
         """Bisect; a bracket that has become too narrow has moved, so open it upwards."""
         assert self._high_v is not None
-        low_v = self._low_v if self._low_v is not None else self._high_v - self._settings.set_step_v
+        low_v = self._low_v
+        if low_v is None:
+            low_v = max(0.0, self._high_v - self._settings.set_step_v)
         if self._high_v - low_v < self._settings.set_step_v / 16:
             self._high_v = None
             return low_v + self._settings.set_step_v / 8

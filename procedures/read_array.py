@@ -64,7 +64,7 @@ class ReadArray(BoardProcedure):
         for k in range(self.repeats):
             self.stop_if_asked()
             if k:
-                self.board.clock.sleep_s(self.interval_s)
+                self.wait_s(self.interval_s)
             readings = self.board.measure(cells, self.v_read_v, allow_reverse=self.allow_reverse)
             g_siemens = np.full(info.shape, np.nan)
             g_siemens[cells[:, 0], cells[:, 1]] = readings.g_siemens

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from hil import interrupts
+from hil.errors import RunAborted
 from procedures.base import BoardProcedure
-from procedures.guards import ABORTED, FAILED
+from procedures.guards import ABORTED, FAILED, note, one_line
 
 Emit = Callable[[str, Any], None]
 
@@ -36,62 +38,79 @@ class Outcome:
 def run(procedure: BoardProcedure, on_emit: Emit | None = None) -> Outcome:
     """Run a procedure to its end, here and now. Outputs are off and the run is closed on return.
 
-    Ctrl-C and SIGTERM abort the run, if this is the main thread: the board is made safe, the run
-    is closed as aborted. Signals that arrive while that happens wait until it is done.
+    Ctrl-C, SIGTERM and SIGHUP abort the run, if this is the main thread: the board is made safe,
+    the run is closed as aborted. Signals that arrive while that happens wait until it is done.
 
     Args:
         procedure: with its parameters set.
         on_emit: called with every topic and record that the procedure emits.
     """
+    stop = _Stop()
     procedure.emit = on_emit or _nobody_listens
-    procedure.should_stop = lambda: False
+    procedure.should_stop = stop.is_asked
     procedure.is_last = lambda: True
+    procedure.outcome, procedure.error, procedure.run_id = "", "", ""
     cause: BaseException | None = None
-    with _signals() as shield:
+    with stop.on_signals():
         try:
             procedure.startup()
             procedure.evaluate_metadata()
             procedure.execute()
-        except (Exception, KeyboardInterrupt, SystemExit) as error:
+        except (KeyboardInterrupt, SystemExit, RunAborted) as error:
             cause = error
+            note(procedure, ABORTED, one_line(error))
+        except Exception as error:
+            cause = error
+            note(procedure, FAILED, one_line(error))
         finally:
             try:
-                shield()
+                stop.hold_signals_back()
             finally:
-                procedure.shutdown()
-    if isinstance(cause, KeyboardInterrupt | SystemExit):
-        return Outcome(procedure.run_id, ABORTED, procedure.error or "interrupted", cause)
-    if cause is not None:
-        return Outcome(procedure.run_id, FAILED, procedure.error or str(cause), cause)
-    return Outcome(procedure.run_id, procedure.outcome, procedure.error)
+                try:
+                    procedure.shutdown()
+                finally:
+                    procedure.end()
+    return Outcome(procedure.run_id, procedure.outcome, procedure.error, cause)
 
 
 def _nobody_listens(topic: str, record: Any) -> None:
     pass
 
 
-@contextmanager
-def _signals() -> Iterator[Callable[[], None]]:
-    """Turn Ctrl-C and SIGTERM into KeyboardInterrupt; yield a call that holds them back."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
+class _Stop:
+    """Turns signals into ``KeyboardInterrupt``, and remembers one that somebody swallowed."""
 
-    def hold_back() -> None:
-        for number in _STOPPING:
-            signal.signal(number, lambda *_: None)
+    def __init__(self) -> None:
+        self._asked = False
+        self._raises = True
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        hold_back()
-        raise KeyboardInterrupt(signal.Signals(number).name)
+    def is_asked(self) -> bool:
+        """Return whether a signal has come; what the procedure asks as ``should_stop``."""
+        return self._asked
 
-    before = {number: signal.signal(number, interrupt) for number in _STOPPING}
+    def hold_signals_back(self) -> None:
+        """From now on remember signals only: the board is being made safe."""
+        self._raises = False
 
-    try:
-        yield hold_back
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Handle the stopping signals in this block; does nothing outside the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._handle) for number in _STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+        if self._raises:
+            interrupts.interrupt(signal.Signals(number).name)
 
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_STOPPING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)

@@ -58,7 +58,6 @@ class TwinBoard(CheckedBoard):
         self._converters = converters
         self._table = table.smu
         self._r_switch_ohm = info.switch_resistance_ohm
-        self._r_tolerance_ratio = table.circuit.tolerance_ratio
         self._time = PlantClock(plant)
         super().__init__(info, station.limits, self._time)
         self._r_series_ohm = info.r_series_ohm
@@ -92,7 +91,7 @@ class TwinBoard(CheckedBoard):
         v_v = self._converters.measure_v(integrating.v_end_v, self._table.read_nplc)
         i_a = self._converters.measure_a(integrating.charge_c / aperture_s, self._table.read_nplc)
         r_ohm = self._r_series_ohm[self._info.index_of(cells)] + self._r_switch_ohm
-        g = conductance(v_v, i_a, r_ohm, Keithley2400Smu.accuracy, self._r_tolerance_ratio)
+        g = conductance(v_v, i_a, r_ohm, Keithley2400Smu.accuracy, self._info.tolerance_ratio)
         return Readings(
             cells=cells,
             t_s=ends_s,
@@ -144,8 +143,8 @@ class TwinBoard(CheckedBoard):
             rest = self._drive(cells, v_source_v, point_s - self._table.settle_s - aperture_s)
             step = settling + integrating + rest
             total = step if total is None else total + step
+            t_s[k] = self._time.now_s() + self._table.settle_s + aperture_s
             self._time.skip_s(point_s)
-            t_s[k] = self._time.now_s()
             nplc = self._table.pulse_nplc
             v_v[k] = self._converters.measure_v(integrating.v_end_v, nplc)[0]
             i_a[k] = self._converters.measure_a(integrating.charge_c / aperture_s, nplc)[0]
@@ -179,6 +178,8 @@ class TwinBoard(CheckedBoard):
     def _pass_time(self, cells: CellArray, on_s: FloatArray) -> FloatArray:
         """Let the clock live through connecting and driving each cell; return when each ended."""
         index = self._info.index_of(cells)
+        n_breaks = np.count_nonzero(np.diff(index, prepend=self._connected))
+        self._plant.rest(np.arange(self._plant.devices.n_devices), n_breaks * BREAK_S)
         before = np.concatenate([[self._connected], index[:-1]])
         ends_s = self._time.now_s() + np.cumsum(np.where(index != before, BREAK_S, 0.0) + on_s)
         self._connected = int(index[-1])

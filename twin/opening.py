@@ -56,6 +56,7 @@ def open_direct(station: Station, *, seed: int | None, source_reason: str) -> Tw
         capabilities=frozenset(Capability),
         min_pulse_width_s=Keithley2400Smu.min_pulse_width_s,
         switch_resistance_ohm=station.table.circuit.switch_resistance_ohm,
+        tolerance_ratio=station.table.circuit.tolerance_ratio,
         calibration=_calibration(records),
     )
     return TwinBoard(info, station, _plant(station, records, seed), _converters(station, seed))

@@ -10,10 +10,11 @@ from hil.boards.smu import SmuBoard
 from hil.clock import Clock, WallClock
 from hil.errors import IdentityError, StationError
 from hil.instruments.keithley2400 import Keithley2400Smu
-from hil.instruments.switch_board import SerialPort, SwitchBoard
+from hil.instruments.switch_board import SerialPort, SwitchBoard, SwitchBoardIdentity
 from hil.links import open_serial_port, open_visa_adapter
 from hil.station import Station
 from hil.types import BoardInfo, Capability, Source
+from hil.units import text
 
 
 def open_smu_board(station: Station, *, seed: int | None, source_reason: str) -> SmuBoard:
@@ -62,12 +63,7 @@ def assemble(
     _refuse_wrong_world(station, expected, "SMU", smu.source_of(smu_identity))
     switch_source = Source.TWIN if switches.identity.is_twin else Source.BENCH
     _refuse_wrong_world(station, expected, "switch board", switch_source)
-    last = max(device.position for device in station.devices)
-    if last >= switches.identity.n_positions:
-        raise StationError(
-            f"{station.origin}: switch_board: a device sits on position {last}, but the board "
-            f"that answered has {switches.identity.n_positions} positions"
-        )
+    _refuse_small_switch_board(station, switches.identity)
     info = BoardInfo(
         station=station.name,
         kind=kind,
@@ -79,9 +75,26 @@ def assemble(
         capabilities=frozenset(Capability),
         min_pulse_width_s=smu.min_pulse_width_s,
         switch_resistance_ohm=station.table.circuit.switch_resistance_ohm,
+        tolerance_ratio=station.table.circuit.tolerance_ratio,
         calibration=calibration or {},
     )
     return SmuBoard(info, station, smu, switches, clock)
+
+
+def _refuse_small_switch_board(station: Station, board: SwitchBoardIdentity) -> None:
+    """Check the station against what the switch board says that it has and bears."""
+    used = station.devices_limits
+    last = max(device.position for device in station.devices)
+    for what, asked, borne, unit in (
+        ("switch position", float(last), board.n_positions - 1.0, ""),
+        ("max_voltage_v", max(limit.max_voltage_v for limit in used), board.max_abs_voltage_v, "V"),
+        ("max_current_a", max(limit.max_current_a for limit in used), board.max_current_a, "A"),
+    ):
+        if asked > borne:
+            raise StationError(
+                f"{station.origin}: {what} {text(asked, unit)} is more than the switch board that "
+                f"answered has or bears ({text(borne, unit)})"
+            )
 
 
 def _refuse_wrong_world(station: Station, expected: Source, what: str, found: Source) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import threading
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -11,10 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hil.clock import Clock
-from hil.errors import BoardError, UsageError
+from hil.errors import BoardError, HilError, UnsupportedError, UsageError
 from hil.limits import DeviceLimits, LimitChecker
 from hil.types import (
     BoardInfo,
+    Capability,
     CellArray,
     Dopant,
     FloatArray,
@@ -40,6 +45,8 @@ class CheckedBoard(ABC):
         self._clock = clock
         self._checker = LimitChecker(info, limits)
         self._is_open = True
+        self._in_use = threading.RLock()
+        _safe_at_exit(self)
 
     @property
     def info(self) -> BoardInfo:
@@ -60,25 +67,28 @@ class CheckedBoard(ABC):
         self, cells: ArrayLike, v_read_v: ArrayLike, *, allow_reverse: bool = False
     ) -> Readings:
         """Read conductances; see ``hil.board.Board.measure``."""
-        cells = self._cells(cells)
-        v_read_v = self._checker.check_read(cells, v_read_v, allow_reverse=allow_reverse)
-        return self._measure(cells, v_read_v)
+        with self._operation(Capability.MEASURE):
+            cells = as_cells(cells, self._info.shape)
+            v_read_v = self._checker.check_read(cells, v_read_v, allow_reverse=allow_reverse)
+            return self._measure(cells, v_read_v)
 
     def pulse(
         self, cells: ArrayLike, amplitude_v: ArrayLike, width_s: ArrayLike, n_pulses: int = 1
     ) -> Pulses:
         """Apply pulses; see ``hil.board.Board.pulse``."""
-        cells = self._cells(cells)
-        amplitude_v, width_s = self._checker.check_pulse(cells, amplitude_v, width_s, n_pulses)
-        return self._pulse(cells, amplitude_v, width_s, n_pulses)
+        with self._operation(Capability.PULSE):
+            cells = as_cells(cells, self._info.shape)
+            amplitude_v, width_s = self._checker.check_pulse(cells, amplitude_v, width_s, n_pulses)
+            return self._pulse(cells, amplitude_v, width_s, int(n_pulses))
 
     def sweep(self, cell: ArrayLike, waveform_v: ArrayLike, dt_s: float) -> SweepTrace:
         """Follow a waveform on one cell; see ``hil.board.Board.sweep``."""
-        cells = self._cells(np.atleast_2d(np.asarray(cell)))
-        if len(cells) != 1:
-            raise UsageError(f"a sweep is on one cell, not on {len(cells)}")
-        waveform_v = self._checker.check_sweep(cells, waveform_v, dt_s)
-        return self._sweep(cells, waveform_v, dt_s)
+        with self._operation(Capability.SWEEP):
+            cells = as_cells(np.atleast_2d(np.asarray(cell)), self._info.shape)
+            if len(cells) != 1:
+                raise UsageError(f"a sweep is on one cell, not on {len(cells)}")
+            waveform_v = self._checker.check_sweep(cells, waveform_v, dt_s)
+            return self._sweep(cells, waveform_v, dt_s)
 
     def matvec(self, inputs_v: ArrayLike) -> MatVec:
         """Measure column currents; see ``hil.board.Board.matvec``. Rows at 0 V add nothing."""
@@ -89,7 +99,8 @@ class CheckedBoard(ABC):
         cells = self._info.all_cells[np.repeat(inputs_v != 0, n_columns)]
         if not len(cells):
             raise UsageError("all inputs are 0 V: there is nothing to measure")
-        readings = self.measure(cells, inputs_v[cells[:, 0]])
+        with self._operation(Capability.MATVEC):
+            readings = self.measure(cells, inputs_v[cells[:, 0]])
         currents_a = np.zeros(n_columns)
         np.add.at(currents_a, cells[:, 1], readings.i_a)
         return MatVec(inputs_v, currents_a, readings)
@@ -114,10 +125,27 @@ class CheckedBoard(ABC):
     ) -> None:
         self.close()
 
-    def _cells(self, cells: ArrayLike) -> CellArray:
+    @contextmanager
+    def _operation(self, capability: Capability) -> Iterator[None]:
+        """Hold the board for one operation: it is open, able, and used by one thread."""
         if not self._is_open:
             raise BoardError(f"the board of station {self._info.station!r} is closed")
-        return as_cells(cells, self._info.shape)
+        if capability not in self._info.capabilities:
+            raise UnsupportedError(f"board {self._info.kind!r} has no {capability.value}")
+        if not self._in_use.acquire(blocking=False):
+            raise BoardError(
+                f"the board of station {self._info.station!r} is in use by another thread; "
+                f"one thread at a time"
+            )
+        try:
+            yield
+        finally:
+            self._in_use.release()
+
+    def __del__(self) -> None:
+        if getattr(self, "_is_open", False):
+            with suppress(HilError):  # nobody is left to hear of it
+                self.close()
 
     @abstractmethod
     def make_safe(self) -> None:
@@ -140,3 +168,17 @@ class CheckedBoard(ABC):
     @abstractmethod
     def _close_links(self) -> None:
         """Give back what was opened. Called once, after ``make_safe``, even if that failed."""
+
+
+def _safe_at_exit(board: CheckedBoard) -> None:
+    """Close a board that its owner forgot when the interpreter ends: outputs off all the same."""
+    reference = weakref.ref(board)
+
+    def close() -> None:
+        forgotten = reference()
+        if forgotten is not None:
+            with suppress(HilError):  # nobody is left to hear of it
+                forgotten.close()
+
+    atexit.register(close)
+    weakref.finalize(board, atexit.unregister, close)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from hil import interrupts
 from hil.clock import Clock
 from hil.errors import BoardError, SwitchBoardError
 from hil.instruments.switch_board import SwitchBoard
@@ -51,6 +52,7 @@ class FedClock:
         while (left_s := t_s - self._clock.now_s()) > _RESOLUTION_S:
             self._clock.sleep_s(min(left_s, self._period_s))
             self.feed()
+            interrupts.check()
 
     def fed(self) -> None:
         """Note that the switch board has just been spoken to."""

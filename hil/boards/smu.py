@@ -7,16 +7,17 @@ fails. Not responsible for: what is connected where (the station), what is allow
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
 
+from hil import interrupts
 from hil.boards.checked import CheckedBoard
 from hil.boards.fed_clock import FedClock
+from hil.boards.train import Train
 from hil.clock import Clock
 from hil.conductance import conductance
 from hil.errors import BoardError, HilError, LinkError, SwitchBoardError, attach_done
-from hil.instruments.keithley2400 import Keithley2400Smu
+from hil.instruments.keithley2400 import Keithley2400Smu, SmuSample
 from hil.instruments.switch_board import SwitchBoard
 from hil.station import Station
 from hil.types import (
@@ -28,38 +29,7 @@ from hil.types import (
     Readings,
     SweepTrace,
 )
-
-
-@dataclass(slots=True)
-class _Train:
-    """Samples of the pulses on one cell, or of one read, as they come in.
-
-    Between two samples the current is taken as a straight line, and as constant before the first
-    and after the last one of a pulse.
-    """
-
-    n_done: int = 0
-    width_s: float = 0.0
-    t_s: float = 0.0
-    v_v: float = 0.0
-    i_a: float = 0.0
-    charge_c: float = 0.0
-    i2_dt: float = 0.0
-    source_j: float = 0.0
-
-    def add(self, dt_s: float, v_v: float, i_from_a: float, i_to_a: float) -> None:
-        """Add a stretch of time during which the current went from one value to another."""
-        mean_a = (i_from_a + i_to_a) / 2
-        self.charge_c += mean_a * dt_s
-        self.i2_dt += (i_from_a**2 + i_to_a**2) / 2 * dt_s
-        self.source_j += v_v * mean_a * dt_s
-        self.v_v, self.i_a = v_v, i_to_a
-
-    def end_pulse(self, t_on_s: float, t_off_s: float) -> None:
-        """Note that a pulse ended."""
-        self.n_done += 1
-        self.width_s += t_off_s - t_on_s
-        self.t_s = t_off_s
+from hil.units import text
 
 
 class SmuBoard(CheckedBoard):
@@ -81,9 +51,8 @@ class SmuBoard(CheckedBoard):
         self._smu = smu
         self._table = station.table.smu
         self._switches = switches
-        self._time = FedClock(clock, switches, station.table.switch_board.watchdog_s)
+        self._time = FedClock(clock, switches, switches.identity.watchdog_s)
         self._r_switch_ohm = info.switch_resistance_ohm
-        self._r_tolerance_ratio = station.table.circuit.tolerance_ratio
         self._replies_pending = False
         self._position: int | None = None
         super().__init__(info, station.limits, self._time)
@@ -111,13 +80,13 @@ class SmuBoard(CheckedBoard):
                 close()
 
     def _measure(self, cells: CellArray, v_read_v: FloatArray) -> Readings:
-        trains: list[_Train] = []
+        trains: list[Train] = []
         try:
             for k, cell in enumerate(cells):
                 position = self._connect(cell, self._table.read_nplc)
-                train = _Train()
+                train = Train()
                 t_on_s = self._level(float(v_read_v[k]))
-                sample = self._smu.measure()
+                sample = self._sample()
                 t_off_s = self._level(0.0)
                 train.add(t_off_s - t_on_s, sample.v_v, sample.i_a, sample.i_a)
                 train.end_pulse(t_on_s, t_off_s)
@@ -133,11 +102,11 @@ class SmuBoard(CheckedBoard):
     def _pulse(
         self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, n_pulses: int
     ) -> Pulses:
-        trains: list[_Train] = []
+        trains: list[Train] = []
         try:
             for k, cell in enumerate(cells):
                 position = self._connect(cell, self._table.pulse_nplc)
-                trains.append(_Train())
+                trains.append(Train())
                 for _ in range(n_pulses):
                     self._one_pulse(trains[-1], float(amplitude_v[k]), float(width_s[k]))
                     self._time.confirm(position)
@@ -145,11 +114,13 @@ class SmuBoard(CheckedBoard):
         except BaseException as error:
             self._interrupted()
             applied = [train for train in trains if train.n_done]
+            if applied:
+                applied[-1].lose_track()
             attach_done(error, self._pulses(cells, amplitude_v, width_s, applied))
             raise
         return self._pulses(cells, amplitude_v, width_s, trains)
 
-    def _one_pulse(self, train: _Train, amplitude_v: float, width_s: float) -> None:
+    def _one_pulse(self, train: Train, amplitude_v: float, width_s: float) -> None:
         """Level up, one sample at the start and, where it fits, one at the end, level down.
 
         A pulse that is interrupted counts from the moment at which its level may have gone out.
@@ -157,13 +128,13 @@ class SmuBoard(CheckedBoard):
         t_on_s = self._time.now_s()
         try:
             t_on_s = self._level(amplitude_v)
-            sample = self._smu.measure()
+            sample = self._sample()
             t_s = self._time.now_s()
             sample_s = t_s - t_on_s
             train.add(sample_s, sample.v_v, sample.i_a, sample.i_a)
             if t_s + sample_s <= t_on_s + width_s:
                 self._time.sleep_until(t_on_s + width_s - sample_s)
-                last = self._smu.measure()
+                last = self._sample()
                 now_s = self._time.now_s()
                 train.add(now_s - t_s, last.v_v, sample.i_a, last.i_a)
                 t_s = now_s
@@ -178,19 +149,20 @@ class SmuBoard(CheckedBoard):
 
     def _sweep(self, cells: CellArray, waveform_v: FloatArray, dt_s: float) -> SweepTrace:
         points: list[tuple[float, float, float]] = []
-        train = _Train()
+        train = Train()
         try:
             position = self._connect(cells[0], self._table.pulse_nplc)
             start_s = t_s = self._time.now_s()
             for k, level_v in enumerate(waveform_v):
                 self._level(float(level_v))
-                sample = self._smu.measure()
+                sample = self._sample()
+                sampled_s = self._time.now_s()
                 self._time.sleep_until(start_s + (k + 1) * dt_s)
                 now_s = self._time.now_s()
                 self._time.confirm(position)
                 train.add(now_s - t_s, sample.v_v, sample.i_a, sample.i_a)
                 t_s = now_s
-                points.append((t_s, sample.v_v, sample.i_a))
+                points.append((sampled_s, sample.v_v, sample.i_a))
             train.end_pulse(start_s, self._level(0.0))
             self._smu.check_errors()
         except BaseException as error:
@@ -219,6 +191,22 @@ class SmuBoard(CheckedBoard):
         self._time.fed()
         return device.position
 
+    def _sample(self) -> SmuSample:
+        """Measure, and make sure that the series resistor is what limits the current.
+
+        Raises:
+            BoardError: the source was limiting: limits were checked for the resistors of the
+                station, so one of them is missing, shorted or smaller than it says.
+        """
+        sample = self._smu.measure()
+        interrupts.check()
+        if sample.in_compliance:
+            raise BoardError(
+                f"the source limited its current at {text(sample.i_a, 'A')}: the series resistor "
+                f"is not what the station says; check the wiring before anything else"
+            )
+        return sample
+
     def _level(self, level_v: float) -> float:
         """Set the level and return the time at which the command was out."""
         self._smu.set_level(level_v)
@@ -231,7 +219,7 @@ class SmuBoard(CheckedBoard):
         with suppress(HilError):  # the exception that is on its way says more
             self._smu.set_level(0.0)
 
-    def _energy(self, cells: CellArray, trains: list[_Train]) -> EnergySplit:
+    def _energy(self, cells: CellArray, trains: list[Train]) -> EnergySplit:
         source_j = np.array([train.source_j for train in trains])
         i2_dt = np.array([train.i2_dt for train in trains])
         width_s = np.array([train.width_s for train in trains])
@@ -246,12 +234,12 @@ class SmuBoard(CheckedBoard):
             method="trapezoid",
         )
 
-    def _readings(self, cells: CellArray, v_read_v: FloatArray, trains: list[_Train]) -> Readings:
+    def _readings(self, cells: CellArray, v_read_v: FloatArray, trains: list[Train]) -> Readings:
         cells = cells[: len(trains)]
         v_v = np.array([train.v_v for train in trains])
         i_a = np.array([train.i_a for train in trains])
         r_ohm = self._r_series_ohm[self._info.index_of(cells)] + self._r_switch_ohm
-        g = conductance(v_v, i_a, r_ohm, self._smu.accuracy, self._r_tolerance_ratio)
+        g = conductance(v_v, i_a, r_ohm, self._smu.accuracy, self._info.tolerance_ratio)
         return Readings(
             cells=cells,
             t_s=np.array([train.t_s for train in trains]),
@@ -267,7 +255,7 @@ class SmuBoard(CheckedBoard):
         )
 
     def _pulses(
-        self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, trains: list[_Train]
+        self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, trains: list[Train]
     ) -> Pulses:
         n_cells = len(trains)
         n_done = np.array([train.n_done for train in trains], dtype=np.int64)
@@ -285,7 +273,7 @@ class SmuBoard(CheckedBoard):
         )
 
     def _trace(
-        self, cells: CellArray, points: list[tuple[float, float, float]], train: _Train
+        self, cells: CellArray, points: list[tuple[float, float, float]], train: Train
     ) -> SweepTrace:
         t_s, v_v, i_a = np.array(points, dtype=float).reshape(-1, 3).T
         r_ohm = self._r_series_ohm[self._info.index_of(cells)] + self._r_switch_ohm

@@ -154,7 +154,7 @@ class Keithley2400Smu:
             v_v, i_a, _, _, status = (float(value) for value in reply)
         except ValueError as error:
             raise ProtocolError(f"{self._what}: {reply!r} is no reading of 5 numbers") from error
-        if abs(v_v) > _NOT_A_NUMBER or abs(i_a) > _NOT_A_NUMBER:
+        if abs(v_v) >= _NOT_A_NUMBER or abs(i_a) >= _NOT_A_NUMBER:
             raise InstrumentError(f"{self._what}: reading overflowed or was not taken: {reply!r}")
         return SmuSample(v_v, i_a, bool(int(status) & _IN_COMPLIANCE))
 

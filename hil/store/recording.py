@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from hil.board import Board
 from hil.clock import Clock
 from hil.errors import StoreError
+from hil.interrupts import held_back
 from hil.limits import DeviceLimits
 from hil.store.writer import RunWriter
 from hil.types import BoardInfo, Dopant, MatVec, Pulses, Readings, SweepTrace
@@ -62,38 +63,42 @@ class RecordingBoard:
         self, cells: ArrayLike, v_read_v: ArrayLike, *, allow_reverse: bool = False
     ) -> Readings:
         """Read conductances, as the board does, and enter them."""
-        with self._errors_entered("measure"):
-            readings = self._board.measure(cells, v_read_v, allow_reverse=allow_reverse)
-        self._writer.readings(readings, self._purpose)
+        with held_back():
+            with self._errors_entered("measure"):
+                readings = self._board.measure(cells, v_read_v, allow_reverse=allow_reverse)
+            self._writer.readings(readings, self._purpose)
         return readings
 
     def pulse(
         self, cells: ArrayLike, amplitude_v: ArrayLike, width_s: ArrayLike, n_pulses: int = 1
     ) -> Pulses:
         """Apply pulses, as the board does, and enter them."""
-        with self._errors_entered("pulse"):
-            pulses = self._board.pulse(cells, amplitude_v, width_s, n_pulses)
-        self._writer.pulses(pulses)
+        with held_back():
+            with self._errors_entered("pulse"):
+                pulses = self._board.pulse(cells, amplitude_v, width_s, n_pulses)
+            self._writer.pulses(pulses)
         return pulses
 
     def sweep(self, cell: ArrayLike, waveform_v: ArrayLike, dt_s: float) -> SweepTrace:
         """Sweep a cell, as the board does, and enter every point."""
-        with self._errors_entered("sweep"):
-            trace = self._board.sweep(cell, waveform_v, dt_s)
-        self._writer.sweep(trace)
+        with held_back():
+            with self._errors_entered("sweep"):
+                trace = self._board.sweep(cell, waveform_v, dt_s)
+            self._writer.sweep(trace)
         return trace
 
     def matvec(self, inputs_v: ArrayLike) -> MatVec:
         """Multiply, as the board does; enter its readings, and the product as an event."""
-        with self._errors_entered("matvec"):
-            product = self._board.matvec(inputs_v)
-        self._writer.readings(product.readings, "matvec")
-        self._writer.event(
-            "matvec",
-            "matrix-vector product",
-            data={"inputs_v": product.inputs_v, "currents_a": product.currents_a},
-            t_s=self.clock.now_s(),
-        )
+        with held_back():
+            with self._errors_entered("matvec"):
+                product = self._board.matvec(inputs_v)
+            self._writer.readings(product.readings, "matvec")
+            self._writer.event(
+                "matvec",
+                "matrix-vector product",
+                data={"inputs_v": product.inputs_v, "currents_a": product.currents_a},
+                t_s=self.clock.now_s(),
+            )
         return product
 
     def make_safe(self) -> None:

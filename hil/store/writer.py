@@ -27,6 +27,8 @@ from hil.types import BoardInfo, Pulses, Readings, SweepTrace
 END_STATUSES = ("finished", "failed", "aborted")
 Level = Literal["info", "warning", "error"]
 
+_END_TIMEOUT_S = 30.0
+
 
 @dataclass(frozen=True)
 class RunStart:
@@ -90,7 +92,11 @@ class RunWriter:
             closing(open_for_writing(path, busy_timeout_s)) as database,
         ):
             database.table("runs").insert(row)
-        return cls(path, run_id, start.info, BatchWriter(path, busy_timeout_s))
+        try:
+            return cls(path, run_id, start.info, BatchWriter(path, busy_timeout_s))
+        except BaseException as error:  # Ctrl-C as well: the row says "running" already
+            _end_run(path, run_id, "failed", f"did not begin: {error!r}")
+            raise
 
     @property
     def run_id(self) -> str:
@@ -206,12 +212,7 @@ class RunWriter:
         if failure is not None:
             status = "failed" if status == "finished" else status
             error = "; ".join(filter(None, (error, f"rows were lost: {failure}")))
-        with store_errors(self._path), closing(open_for_writing(self._path)) as database:
-            database.execute(
-                "UPDATE runs SET status = ?, error = ?, ended_at = ? "
-                "WHERE id = ? AND status = 'running'",
-                [status, sql_text(error), _now(), self._run_id],
-            )
+        _end_run(self._path, self._run_id, status, error)
         self._finished = True
         if failure is not None:
             raise StoreError(str(failure)) from failure
@@ -256,6 +257,16 @@ def _run_row(run_id: str, start: RunStart) -> dict[str, SqlValue]:
         "host": platform.node(),
         "pid": os.getpid(),
     }
+
+
+def _end_run(path: Path, run_id: str, status: str, error: str) -> None:
+    """Enter the end of a run; waits long for a locked file, for there is no second chance."""
+    with store_errors(path), closing(open_for_writing(path, _END_TIMEOUT_S)) as database:
+        database.execute(
+            "UPDATE runs SET status = ?, error = ?, ended_at = ? "
+            "WHERE id = ? AND status = 'running'",
+            [status, sql_text(error), _now(), run_id],
+        )
 
 
 def _now() -> str:

@@ -73,15 +73,18 @@ def _option(name: str, parameter: Parameter) -> click.Option:
     says = [parameter.description or parameter.name, allowed(parameter)]
     if parameter.default is not None:
         says.append(f"default {parameter}")
-    is_switch = isinstance(parameter, BooleanParameter)
-    return click.Option(
-        [flag, name],
-        type=str,
-        metavar="TRUE|FALSE" if is_switch else (getattr(parameter, "units", None) or "VALUE"),
-        is_flag=False,
-        flag_value="true" if is_switch else None,
-        help="; ".join(part for part in says if part and part != "text") + ".",
-    )
+    text = "; ".join(part for part in says if part and part != "text") + "."
+    if isinstance(parameter, BooleanParameter):
+        return click.Option(
+            [flag, name],
+            type=str,
+            is_flag=False,
+            flag_value="true",
+            metavar="TRUE|FALSE",
+            help=text,
+        )
+    unit = getattr(parameter, "units", None)
+    return click.Option([flag, name], type=str, metavar=unit or "VALUE", help=text)
 
 
 def _run(procedure_class: type[BoardProcedure], given: dict[str, Any], as_json: bool) -> int:

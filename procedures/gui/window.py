@@ -173,8 +173,8 @@ class BenchWindow(ManagedWindow):
             except Exception as error:
                 procedure.error = procedure.error or " ".join(str(error).split())
                 raise
-            if procedure.run is not None:
-                self.board_opened.emit(procedure.board.info, procedure.run.run_id)
+            if procedure.run_id:
+                self.board_opened.emit(procedure.board.info, procedure.run_id)
 
         procedure.startup = startup_and_say  # type: ignore[method-assign]
 

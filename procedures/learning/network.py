@@ -42,7 +42,8 @@ def outputs(weights: FloatArray, images: FloatArray) -> FloatArray:
     """Return the input of the output neuron's comparator for each image.
 
     Args:
-        weights: in -1..1, shape (..., 30): nine to each hidden neuron, then three to the output.
+        weights: in -1..1, shape (..., 30): three of each pixel, one to each hidden
+            neuron, then the three of the output.
         images: shape (n_images, 9).
 
     Returns:

@@ -11,9 +11,9 @@ ENERGY_LABELS = {
     "device_j": "devices",
     "series_j": "series resistors",
     "switch_j": "switches",
-    "verify_reads_j": "verify reads",
+    "verify_reads_j": "reads, verifying or not",
     "half_select_j": "half-selected devices",
-    "instrument_j": "instrument (estimated)",
+    "instrument_j": "SMU while on (estimated)",
 }
 
 

@@ -132,7 +132,7 @@ def test_a_subclass_that_is_stopped_after_its_base_class_finished_is_aborted(
 ) -> None:
     base: Any = PROCEDURES["read-array"]
 
-    class Longer(base):  # type: ignore[misc]  # made at run time
+    class Longer(base):
         """Goes on after its base class."""
 
         def execute(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from hil.boards.smu import SmuBoard
 from hil.errors import LinkError, RunAborted, StoreError
+from hil.instruments.keithley2400 import Keithley2400Smu
 from hil.instruments.switch_board import SwitchBoard
 from hil.store import RunWriter
 from hil.store.batches import BatchWriter
@@ -46,7 +48,9 @@ class FailsWhileDriving(PulseTrain):
 
     def execute(self) -> None:
         super().execute()
-        self.board.pulse([[0, 0]], 0.5, 0.02, n_pulses="many")  # type: ignore[arg-type]
+        broken = ZeroDivisionError("at a voltage")
+        with patch.object(Keithley2400Smu, "measure", side_effect=broken):
+            self.board.pulse([[0, 0]], 0.5, 0.02)
 
 
 class FailsInShutdown(PulseTrain):
@@ -99,7 +103,7 @@ class IsInterrupted(PulseTrain):
 CASES: dict[type[BoardProcedure], tuple[str, str, int]] = {
     FailsInStartup: ("failed", "ZeroDivisionError: in startup", 0),
     FailsInExecute: ("failed", "ZeroDivisionError: in execute", N_ROWS),
-    FailsWhileDriving: ("failed", "TypeError", N_ROWS),
+    FailsWhileDriving: ("failed", "ZeroDivisionError: at a voltage", N_ROWS),
     FailsInShutdown: ("failed", "in shutdown: ZeroDivisionError: in shutdown", N_ROWS),
     FailsAfterBaseShutdown: ("failed", "in shutdown: ZeroDivisionError: in shutdown", N_ROWS),
     FailsBeforeBaseShutdown: ("failed", "in shutdown: ZeroDivisionError: in shutdown", N_ROWS),

@@ -86,7 +86,9 @@ def test_a_run_gives_back_what_it_was_given(
     records: list[dict[str, float]],
 ) -> None:
     device = Device("W0", Dopant.W, "U1.1", 0, 10e3)
-    info = BoardInfo("s", "twin", Source.TWIN, "", {}, (1, 1), (device,), frozenset(), 1e-6)
+    info = BoardInfo(
+        "s", "twin", Source.TWIN, "", {}, (1, 1), (device,), frozenset(), 1e-6, 75.0, 0.01
+    )
     writer = RunWriter.begin(database_path, RunStart("p", {}, "s", "", info, None, {}))
     writer.snapshot("g", snapshot)
     for k, value in enumerate(metrics):

@@ -45,7 +45,7 @@ def assert_switched_off(instruments: TwinInstruments) -> None:
     assert instruments.bench.switch.position is None
 
 
-class StoppingWorker(Worker):  # type: ignore[misc]  # pymeasure has no types
+class StoppingWorker(Worker):
     """A worker that is asked to stop at the k-th time that anyone looks."""
 
     def __init__(self, results: Results, stop_at: int | None = None) -> None:

@@ -32,6 +32,7 @@ def board_info(n: int = 3, source: Source = Source.TWIN) -> BoardInfo:
         capabilities=frozenset(Capability),
         min_pulse_width_s=1e-6,
         switch_resistance_ohm=75.0,
+        tolerance_ratio=0.01,
         calibration={"smu": "none"},
     )
 
