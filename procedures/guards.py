@@ -63,7 +63,7 @@ def noting_outcome(method: Method) -> Method:
             if not ends_run:
                 raise
         except (KeyboardInterrupt, SystemExit) as error:
-            note(self, ABORTED, f"interrupted: {type(error).__name__} {error}".strip())
+            note(self, ABORTED, f"interrupted: {one_line(error)}")
             raise
         except Exception as error:
             note(self, FAILED, one_line(error))
@@ -111,4 +111,6 @@ def _marked(method: Method) -> Method:
 def one_line(error: BaseException) -> str:
     """Return an error as one line, with its type if it is not one of ours."""
     text = " ".join(str(error).split())
-    return text if isinstance(error, HilError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, HilError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -181,4 +181,5 @@ def _safe_at_exit(board: CheckedBoard) -> None:
                 forgotten.close()
 
     atexit.register(close)
-    weakref.finalize(board, atexit.unregister, close)
+    collected = weakref.finalize(board, atexit.unregister, close)
+    collected.atexit = False  # or it would unregister at exit what is there for the exit

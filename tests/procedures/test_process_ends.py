@@ -121,7 +121,7 @@ def test_a_signal_switches_off_and_keeps_the_rows_so_far(
     summary = run_of(bench.folder / "runs.sqlite")
     tables = tables_of(bench.folder / "runs.sqlite")
     assert (summary.status, summary.ended_at is None) == ("aborted", False)
-    assert numbers[0].name in summary.error
+    assert any(number.name in summary.error for number in numbers)  # they may overtake
     assert ended.err == f"hil: run {summary.run_id} aborted: {summary.error}\n"
     # three readings a step: two in the pulse, one after it; the last step may be incomplete
     n_steps, n_more = divmod(bench.n_readings, 3)
@@ -161,7 +161,9 @@ def test_a_link_that_goes_away_in_the_middle_fails_the_run(bench: Bench) -> None
     assert summary.status == "failed"
     assert "SMU" in summary.error or "switch board" in summary.error
     assert summary.n_rows["records"] >= 5
-    assert ended.err.count("\n") == 1
+    # one line on what could not be switched off, one on the run
+    assert [line.split(":")[0] for line in ended.err.splitlines()] == ["hil", "hil"]
+    assert "could not be made safe" in ended.err
 
 
 # --- a bench is a bench, and a twin is a twin ---------------------------------------------------
@@ -270,6 +272,8 @@ def served_by_command(folder: Path, *options: str) -> Iterator[tuple[Any, dict[s
 Stop = Callable[[subprocess.Popen[str]], None]
 
 
+# pymeasure 0.16 warns of its own methods.
+@pytest.mark.filterwarnings("ignore:Deprecated to use .Keithley2400:FutureWarning")
 @pytest.mark.parametrize(("wire", "number"), [("--tcp", signal.SIGTERM), ("--pty", signal.SIGINT)])
 def test_pymeasures_own_driver_on_a_served_twin(
     wire: str, number: signal.Signals, tmp_path: Path

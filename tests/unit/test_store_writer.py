@@ -193,7 +193,7 @@ def test_a_full_disk_is_an_error_and_never_a_deadlock(
     monkeypatch.setattr(hil.store.batches, "open_for_writing", small)
     path = tmp_path / "a.db"
     writer = RunWriter.begin(path, run_start(n=1000))
-    with pytest.raises(StoreError, match="the disk is full; free some space"):  # noqa: PT012
+    with pytest.raises(StoreError, match="the disk is full; free some space"):
         for _ in range(100):
             writer.readings(readings(1000))
     with pytest.raises(StoreError, match="the disk is full"):
@@ -227,7 +227,7 @@ def test_a_file_that_vanishes_is_an_error(tmp_path: Path) -> None:
     writer.finish("finished")
     path.rename(tmp_path / "b.db")
     late = BatchWriter(path)
-    with pytest.raises(StoreError, match="cannot be opened"):  # noqa: PT012
+    with pytest.raises(StoreError, match="cannot be opened"):
         while True:  # the thread may need a moment to find out
             late.put({"records": []})
     late.close()
