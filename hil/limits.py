@@ -92,7 +92,7 @@ class LimitChecker:
             LimitError: amplitude, worst-case current or width outside the limits.
             UsageError: fewer than one pulse.
         """
-        if n_pulses != int(n_pulses) or n_pulses < 1:
+        if not isinstance(n_pulses, int | np.integer) or n_pulses < 1:
             raise UsageError(f"number of pulses is {n_pulses}; it is a whole number from 1")
         request = _Request(self._info, cells)
         amplitude_v = request.per_cell("amplitude", amplitude_v)

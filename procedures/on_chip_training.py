@@ -23,7 +23,7 @@ from procedures.base import BoardProcedure
 from procedures.learning.mapping import DEFAULT_WINDOWS, ConductanceWindow
 from procedures.learning.network import N_WEIGHTS, Training, accuracy, train
 from procedures.learning.tasks import Task, make_task, task_names
-from procedures.programming import CellOutcome, Programmer, WriteVerify
+from procedures.programming import OUTCOME_COLUMNS, CellOutcome, Programmer, WriteVerify
 
 
 @dataclass(frozen=True)
@@ -125,20 +125,7 @@ class OnChipTraining(BoardProcedure):
     )
     rounds_max = IntegerParameter("Rounds at most", default=3, minimum=1, maximum=1000)
 
-    DATA_COLUMNS = [
-        "Round",
-        "Memristor",
-        "Device",
-        "Outcome",
-        "Target (S)",
-        "Conductance (S)",
-        "Residual",
-        "SET pulses",
-        "RESET pulses",
-        "Reads",
-        "Source energy (J)",
-        "Time (s)",
-    ]
+    DATA_COLUMNS = ["Round", "Memristor", "Device", *OUTCOME_COLUMNS, "Time (s)"]
 
     def check_plan(self, info: BoardInfo, limits: LimitChecker) -> None:
         """Check that there are 30 devices, and every amplitude on them."""
@@ -202,23 +189,12 @@ class OnChipTraining(BoardProcedure):
             with self.board.reads_for("verify"):
                 outcome = programmer.program((row, column), float(targets_siemens[k]))
             outcomes.append(outcome)
-            self.emit(
-                "results",
-                {
-                    "Round": round_number,
-                    "Memristor": k + 1,
-                    "Device": self.board.info.device_at((row, column)).name,
-                    "Outcome": outcome.status,
-                    "Target (S)": outcome.target_siemens,
-                    "Conductance (S)": outcome.g_siemens,
-                    "Residual": outcome.residual_ratio,
-                    "SET pulses": outcome.n_set,
-                    "RESET pulses": outcome.n_reset,
-                    "Reads": outcome.n_reads,
-                    "Source energy (J)": outcome.program_j + outcome.verify_j,
-                    "Time (s)": self.board.clock.now_s(),
-                },
-            )
+            where = {
+                "Round": round_number,
+                "Memristor": k + 1,
+                "Device": self.board.info.device_at((row, column)).name,
+            }
+            self.emit("results", where | outcome.record | {"Time (s)": self.board.clock.now_s()})
             self.progress(((round_number - 1) + (k + 1) / len(cells)) / self.rounds_max)
         return outcomes
 

@@ -9,7 +9,7 @@ from pymeasure.experiment import FloatParameter, IntegerParameter, Parameter
 from hil.limits import LimitChecker
 from hil.types import BoardInfo
 from procedures.base import BoardProcedure
-from procedures.programming import REACHED, Programmer, WriteVerify
+from procedures.programming import OUTCOME_COLUMNS, REACHED, Programmer, WriteVerify
 from procedures.selection import select_cells
 
 _DEFAULT = WriteVerify()
@@ -82,21 +82,7 @@ class ProgramVerify(BoardProcedure):
         "Confirm delay", units="s", default=_DEFAULT.confirm_delay_s, minimum=0, maximum=3600
     )
 
-    DATA_COLUMNS = [
-        "Row",
-        "Column",
-        "Device",
-        "Outcome",
-        "Target (S)",
-        "Conductance (S)",
-        "Residual",
-        "SET pulses",
-        "RESET pulses",
-        "Reads",
-        "Program energy (J)",
-        "Verify energy (J)",
-        "Duration (s)",
-    ]
+    DATA_COLUMNS = ["Row", "Column", "Device", *OUTCOME_COLUMNS]
 
     def check_plan(self, info: BoardInfo, limits: LimitChecker) -> None:
         """Check the largest amplitudes and the read on every device."""
@@ -112,24 +98,8 @@ class ProgramVerify(BoardProcedure):
             with self.board.reads_for("verify"):
                 outcome = programmer.program((row, column), self.target_siemens)
             n_reached += outcome.status == REACHED
-            self.emit(
-                "results",
-                {
-                    "Row": row,
-                    "Column": column,
-                    "Device": info.device_at((row, column)).name,
-                    "Outcome": outcome.status,
-                    "Target (S)": outcome.target_siemens,
-                    "Conductance (S)": outcome.g_siemens,
-                    "Residual": outcome.residual_ratio,
-                    "SET pulses": outcome.n_set,
-                    "RESET pulses": outcome.n_reset,
-                    "Reads": outcome.n_reads,
-                    "Program energy (J)": outcome.program_j,
-                    "Verify energy (J)": outcome.verify_j,
-                    "Duration (s)": outcome.duration_s,
-                },
-            )
+            name = info.device_at((row, column)).name
+            self.emit("results", {"Row": row, "Column": column, "Device": name} | outcome.record)
             self.progress((k + 1) / len(cells))
         self.metric("cells_reached", n_reached, "cells")
         self.metric("cells_asked", len(cells), "cells")

@@ -21,6 +21,20 @@ from hil.types import CellArray, EnergySplit, Readings
 REACHED, EXHAUSTED = "reached", "out of pulses"
 _SET, _RESET = "set", "reset"
 
+OUTCOME_COLUMNS = [
+    "Outcome",
+    "Target (S)",
+    "Conductance (S)",
+    "Residual",
+    "SET pulses",
+    "RESET pulses",
+    "Reads",
+    "Program energy (J)",
+    "Verify energy (J)",
+    "Duration (s)",
+]
+"""Columns that every procedure which programs cells has."""
+
 
 @dataclass(frozen=True)
 class WriteVerify:
@@ -106,6 +120,23 @@ class CellOutcome:
     def residual_ratio(self) -> float:
         """Relative distance from the target."""
         return self.g_siemens / self.target_siemens - 1
+
+    @property
+    def record(self) -> dict[str, object]:
+        """What procedures emit of a cell; the keys are ``OUTCOME_COLUMNS``."""
+        values = (
+            self.status,
+            self.target_siemens,
+            self.g_siemens,
+            self.residual_ratio,
+            self.n_set,
+            self.n_reset,
+            self.n_reads,
+            self.program_j,
+            self.verify_j,
+            self.duration_s,
+        )
+        return dict(zip(OUTCOME_COLUMNS, values, strict=True))
 
 
 class Programmer:

@@ -59,7 +59,7 @@ def run(procedure: BoardProcedure, on_emit: Emit | None = None) -> Outcome:
         except (KeyboardInterrupt, SystemExit, RunAborted) as error:
             cause = error
             note(procedure, ABORTED, one_line(error))
-        except Exception as error:
+        except Exception as error:  # whatever it is, the caller finds it in the outcome
             cause = error
             note(procedure, FAILED, one_line(error))
         finally:

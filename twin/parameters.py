@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from hil.errors import StationError, UsageError
 from hil.toml_lines import find_line
 from hil.types import Dopant
-from twin.devices.mss import MssParameters
+from twin.devices.mss_parameters import MssParameters
 
 Status = Literal["fitted", "assumed"]
 

@@ -60,7 +60,7 @@ class FedClock:
 
     def feed(self) -> None:
         """Send a heartbeat if one is due."""
-        if self._clock.now_s() - self._fed_at_s >= self._period_s:
+        if self._clock.now_s() - self._fed_at_s >= self._period_s - _RESOLUTION_S:
             self._switches.heartbeat()
             self.fed()
 

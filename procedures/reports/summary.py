@@ -88,7 +88,7 @@ def as_text(summary: dict[str, Any]) -> str:
     if any(energy.values()):
         lines.append("  energy")
         lines += [
-            f"    {ENERGY_LABELS.get(part, part):24s}{text(value, 'J')}"
+            f"    {ENERGY_LABELS.get(part, part):26s}{text(value, 'J')}"
             for part, value in energy.items()
         ]
     return "\n".join(lines)

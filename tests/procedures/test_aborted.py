@@ -26,7 +26,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "iv-sweep": {"points": 8, "loops": 3},
     "read-array": {"repeats": 4},
     "pulse-train": {"set_pulses": 2, "reset_pulses": 2, "cycles": 1},
-    "program-verify": {"devices": "W01,W02"},
+    "program-verify": {"devices": "W01", "target_siemens": 40e-6},
 }
 ROWS_PER_LOOK = {"iv-sweep": 8, "read-array": 3, "pulse-train": 1}
 

@@ -259,3 +259,10 @@ def test_a_twin_never_falls_back(board: str, hil: Hil, station_file: StationFile
         "run", "read-array", "--station", station_file(board), "--fallback", "twin", "--json"
     )
     assert document(said.out)["source_reason"] == ""
+
+
+def test_nothing_asked_for_is_answered_with_help(hil: Hil) -> None:
+    said = hil()
+    assert said.code == 2
+    assert "Usage: hil" in said.out
+    assert said.err == ""

@@ -256,7 +256,7 @@ def test_a_failure_in_the_middle_is_told_once_and_kept(
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["run", "sing"], USAGE), (["show", "--db", "none.sqlite"], FAILED), ([], USAGE)],
+    [(["run", "sing"], USAGE), (["show", "--db", "none.sqlite"], FAILED)],
 )
 def test_as_a_process(arguments: list[str], code: int, here: Path) -> None:
     before = listing(here)
@@ -269,7 +269,6 @@ def test_as_a_process(arguments: list[str], code: int, here: Path) -> None:
     )
     assert process.returncode == code
     assert "Traceback" not in process.stderr + process.stdout
-    if arguments:
-        assert process.stderr.startswith("hil: ")
-        assert process.stderr.count("\n") == 1
+    assert process.stderr.startswith("hil: ")
+    assert process.stderr.count("\n") == 1
     assert listing(here) == before

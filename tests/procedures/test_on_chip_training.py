@@ -64,8 +64,8 @@ def test_energy_and_pulses_of_a_run_are_the_sums_of_its_rows(database: Path) -> 
     assert len(tables["readings"]) == records["Reads"].sum() + last_reads
     assert len(energy) == len(pulses) + len(tables["readings"])
     spent = circuit.sum() - circuit[writes][: len(resets)].sum()
-    assert records["Source energy (J)"].sum() < spent
-    assert records["Source energy (J)"].sum() > 0.8 * spent
+    told = records["Program energy (J)"].sum() + records["Verify energy (J)"].sum()
+    assert 0.8 * spent < told < spent
 
 
 def test_the_reset_pulse_costs_time_and_energy(database: Path) -> None:
@@ -81,14 +81,16 @@ def test_the_reset_pulse_costs_time_and_energy(database: Path) -> None:
     assert with_it["energy"]["instrument_j"].sum() > without["energy"]["instrument_j"].sum()
 
 
-@pytest.mark.parametrize("station", ["twin", "twin-wire"])
-def test_a_seed_makes_a_run_and_another_one_another(station: str, tmp_path: Path) -> None:
-    one, two, other = (
-        train(tmp_path / f"{k}.sqlite", station, seed=seed) for k, seed in enumerate((8, 8, 9))
-    )
+def test_a_seed_makes_a_run(tmp_path: Path) -> None:
+    one, two = (train(tmp_path / f"{k}.sqlite", "twin-wire", seed=8) for k in range(2))
     for name, table in one.items():
         pd.testing.assert_frame_equal(table, two[name], obj=name)
-    assert not one["records"].equals(other["records"])
+
+
+def test_another_seed_makes_another_run(database: Path) -> None:
+    eight, nine = (train(database, "twin", seed=seed)["records"] for seed in (8, 9))
+    same = eight["Target (S)"].to_numpy() == nine["Target (S)"].to_numpy()
+    assert same.sum() < 10, "only those at the ends of the window may be"
 
 
 def test_rounds_follow_until_the_goal_is_reached(database: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hil.errors import UnmodelledError, UsageError
 from twin.devices.arithmetic import ARRAY, SCALAR, phi_functions
 from twin.devices.base import DeviceModel
-from twin.devices.mss import MssDevices, MssParameters
+from twin.devices.mss import MssDevices
+from twin.devices.mss_parameters import MssParameters
 from twin.devices.mss_stochastic import StochasticMssDevices
 from twin.parameters import load_record, stack_records
 from twin.waveforms import Constant, Ramp, Sine

@@ -9,8 +9,8 @@ from hil.errors import UnmodelledError
 from hil.types import FloatArray, IndexArray
 from twin.devices.arithmetic import ARRAY
 from twin.devices.base import Response, Waveform
-from twin.devices.mss import MssParameters, checked_state
 from twin.devices.mss_law import Circuit, Electrical, SwitchLaw
+from twin.devices.mss_parameters import MssParameters, MssPopulation, checked_state
 
 _DRIFT_VT_RATIO = 0.1  # mean-field move of the device voltage in a step, in units of V_T
 _SPREAD_VT_RATIO = 0.25  # standard deviation of the same
@@ -18,7 +18,7 @@ _SINGLE_SWITCH = 0.05  # steps need not be shorter than it takes to expect so ma
 _MAX_STEPS = 10_000_000
 
 
-class StochasticMssDevices:
+class StochasticMssDevices(MssPopulation):
     """Devices of ``n_switches`` switches each; implements ``DeviceModel``.
 
     In a step the device voltage is frozen at the middle of the source's move, and every switch
@@ -36,21 +36,10 @@ class StochasticMssDevices:
     def __init__(
         self, parameters: MssParameters, rng: np.random.Generator, x: ArrayLike | None = None
     ) -> None:
-        self.parameters = parameters
+        super().__init__(parameters)
         self._rng = rng
-        self._law = parameters.law
         self._n_switches = parameters.n_switches.astype(np.int64)
         self.x = parameters.x_init if x is None else np.asarray(x, dtype=float)
-
-    @property
-    def n_devices(self) -> int:
-        """Number of devices."""
-        return self.parameters.n_devices
-
-    @property
-    def is_volatile(self) -> bool:
-        """Whether any device changes at zero volt: one whose dead band does not cover it."""
-        return bool((self._law.v_dead_on_v == 0).any())
 
     @property
     def n_on(self) -> NDArray[np.int64]:
@@ -73,7 +62,7 @@ class StochasticMssDevices:
 
     def rest(self, index: IndexArray, dt_s: float) -> None:
         """Let time pass at zero volt for some devices; exact, and free if none is volatile."""
-        volatile = index[self._law.v_dead_on_v[index] == 0]
+        volatile = self.volatile_of(index)
         if len(volatile):
             v_v = np.zeros(len(volatile))
             self._switch(volatile, self._law.take(volatile), v_v, np.full(len(volatile), dt_s))

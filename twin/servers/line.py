@@ -6,9 +6,12 @@ import contextlib
 import os
 import select
 import socket
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from twin.wiring import ByteDevice
 
@@ -43,6 +46,42 @@ class Line:
             return self._device.receive(data)
 
 
+class ThreadedServer(ABC):
+    """Serves one device from a thread of its own, from ``start`` to ``close``."""
+
+    def __init__(self, device: ByteDevice, lock: Lock, before_receive: Hook | None) -> None:
+        self._line = Line(device, lock, before_receive)
+        self._io = StoppableIo()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def start(self, name: str) -> None:
+        """Begin to serve; ``name`` is that of the thread."""
+        self._thread.name = name
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hang up and end the thread; not to be called while holding the shared lock."""
+        if self._thread.is_alive() or not self._io.is_closed:
+            self._io.stop()
+            self._thread.join()
+            self._io.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def _serve(self) -> None:
+        """Serve until ``self._io`` is stopped, then release what was opened."""
+
+
 class StoppableIo:
     """Reads and writes on file descriptors that wait, without polling, until stopped.
 
@@ -75,6 +114,11 @@ class StoppableIo:
     def stop(self) -> None:
         """End all waits, now and later, once nothing is ready any more."""
         self._stop.send(b"\0")
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the descriptors are released."""
+        return self._stop.fileno() < 0
 
     def close(self) -> None:
         """Release the descriptors; nobody waits any more."""

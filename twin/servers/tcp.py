@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-import threading
-from types import TracebackType
-from typing import Self
 
-from twin.servers.line import CHUNK_BYTES, Hook, Line, Lock, StoppableIo
+from twin.servers.line import CHUNK_BYTES, Hook, Lock, ThreadedServer
 from twin.wiring import ByteDevice
 
 log = logging.getLogger(__name__)
 
 
-class TcpServer:
+class TcpServer(ThreadedServer):
     """Serves one device on a TCP port from a thread of its own, from construction to ``close``.
 
     One client at a time: a second one is connected but not heard until the first has left. The
@@ -46,16 +43,11 @@ class TcpServer:
         port: int = 0,
         before_receive: Hook | None = None,
     ) -> None:
-        self._line = Line(device, lock, before_receive)
         self._listener = socket.create_server((host, port))
         self._listener.setblocking(False)
+        super().__init__(device, lock, before_receive)
         self.host, self.port = self._listener.getsockname()[:2]
-        self._io = StoppableIo()
-        self._closed = False
-        self._thread = threading.Thread(
-            target=self._serve, name=f"tcp-server-{self.port}", daemon=True
-        )
-        self._thread.start()
+        self.start(f"tcp-server-{self.port}")
 
     @property
     def visa_resource(self) -> str:
@@ -67,33 +59,14 @@ class TcpServer:
         """URL for ``serial.serial_for_url``."""
         return f"socket://{self.host}:{self.port}"
 
-    def close(self) -> None:
-        """Hang up and end the thread; not to be called while holding the shared lock."""
-        if not self._closed:
-            self._closed = True
-            self._io.stop()
-            self._thread.join()
-            self._listener.close()
-            self._io.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _serve(self) -> None:
-        while self._io.wait(self._listener.fileno()):
-            # a client that gave up before its turn came is nobody's trouble
-            with contextlib.suppress(ConnectionError, BlockingIOError):
-                client, _ = self._listener.accept()
-                with client:
-                    self._serve_client(client)
+        with self._listener:
+            while self._io.wait(self._listener.fileno()):
+                # a client that gave up before its turn came is nobody's trouble
+                with contextlib.suppress(ConnectionError, BlockingIOError):
+                    client, _ = self._listener.accept()
+                    with client:
+                        self._serve_client(client)
 
     def _serve_client(self, client: socket.socket) -> None:
         try:
