@@ -63,7 +63,7 @@ class SmuBoard(CheckedBoard):
         """Source to zero, output off, switches open; see ``hil.board.Board.make_safe``."""
         failures: list[BaseException] = []
         self._position = None
-        for step in (self._smu.make_safe, self._switches.open_all):
+        for step in (self._switch_off, self._switches.open_all):
             try:
                 step()
             except BaseException as error:  # Ctrl-C as well: the other step comes first
@@ -73,6 +73,18 @@ class SmuBoard(CheckedBoard):
                 raise failure
         if failures:
             raise LinkError("; ".join(str(failure) for failure in failures))
+
+    def _switch_off(self) -> None:
+        """Level zero and output off by writes alone, then make sure that they have arrived.
+
+        On two links a switch could otherwise open before the level is down. A source that does not
+        answer costs its timeout; the switch board's watchdog does not wait for that.
+        """
+        self._smu.make_safe()
+        if self._replies_pending:
+            self._smu.resynchronise()
+            self._replies_pending = False
+        self._smu.wait_until_done()
 
     def _close_links(self) -> None:
         for close in (self._switches.close, self._smu.close):

@@ -146,9 +146,9 @@ def test_making_safe_goes_to_zero_first(rig: Rig) -> None:
     rig.board.measure([[0, 0]], 0.1)
     wires = Wires(rig)
     rig.board.make_safe()
-    assert wires.new() == [":SOURCE:VOLTAGE 0", "OUTPUT 0", "<OPEN_ALL>"]
+    assert wires.new() == [":SOURCE:VOLTAGE 0", "OUTPUT 0", "*OPC?", "<OPEN_ALL>"]
     rig.board.close()
-    assert wires.new()[:3] == [":SOURCE:VOLTAGE 0", "OUTPUT 0", "<OPEN_ALL>"]
+    assert wires.new()[:4] == [":SOURCE:VOLTAGE 0", "OUTPUT 0", "*OPC?", "<OPEN_ALL>"]
 
 
 def test_after_make_safe_the_output_is_switched_on_again(rig: Rig) -> None:

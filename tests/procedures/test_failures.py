@@ -265,4 +265,4 @@ def test_nothing_is_left_open_when_the_run_cannot_begin(
     assert (outcome.run_id, outcome.status) == ("", "failed")
     assert not database.exists()
     assert not benches[0].smu.output_on
-    assert benches[0].smu.commands_seen[-1] == "OUTPUT 0"
+    assert list(benches[0].smu.commands_seen)[-2:] == ["OUTPUT 0", "*OPC?"]
