@@ -105,8 +105,18 @@ def shown(window: BenchWindow, run: int = 0) -> int:
     return 0 if curve.xData is None else len(curve.xData)
 
 
+THREADS_BEFORE: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def note_threads() -> None:
+    THREADS_BEFORE.clear()
+    THREADS_BEFORE.update(threading.enumerate())
+
+
 def worker_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    """Return the threads that this test has begun and that are alive."""
+    return [thread for thread in threading.enumerate() if thread not in THREADS_BEFORE]
 
 
 def last_output_command(instruments: TwinInstruments) -> str:
