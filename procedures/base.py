@@ -286,8 +286,9 @@ def allowed(parameter: Parameter) -> str:
     if getattr(parameter, "choices", None):
         return f"one of {', '.join(str(choice) for choice in parameter.choices)}"
     if hasattr(parameter, "minimum"):
-        kind = "whole number" if isinstance(parameter, IntegerParameter) else "number"
-        return f"a {kind} from {parameter.minimum:g} to {parameter.maximum:g}{unit}"
+        if isinstance(parameter, IntegerParameter):
+            return f"a whole number from {parameter.minimum} to {parameter.maximum}{unit}"
+        return f"a number from {parameter.minimum:g} to {parameter.maximum:g}{unit}"
     return type(parameter).__name__.removesuffix("Parameter").lower() or "text"
 
 

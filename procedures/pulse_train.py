@@ -34,7 +34,7 @@ class PulseTrain(BoardProcedure):
     reset_v = FloatParameter(
         "RESET amplitude",
         units="V",
-        default=-0.2,
+        default=-0.6,
         minimum=-10,
         maximum=0,
         description="Negative, at the source",
