@@ -74,6 +74,8 @@ class Board(Protocol):
     def make_safe(self) -> None:
         """Source to zero, output off, switches open, in this order; each step is tried.
 
+        To be called from the thread that uses the board: another one would talk into its replies.
+
         Raises:
             LinkError: a step could not be carried out; the others were.
         """

@@ -42,7 +42,16 @@ def held_back() -> Iterator[None]:
     _State.depth += 1
     try:
         yield
-    finally:
+    except BaseException:
         _State.depth -= 1
+        if not _State.depth:
+            reset()  # the block is being left anyhow; nothing may be parked for a later run
+        raise
+    _State.depth -= 1
     if not _State.depth:
         check()
+
+
+def reset() -> None:
+    """Forget an interrupt that was held back."""
+    _State.pending = ""

@@ -15,6 +15,7 @@ from pymeasure.experiment import IntegerParameter, ListParameter, Parameter, Pro
 
 from hil.board import Board
 from hil.errors import LimitError, ParameterError, RunAborted
+from hil.interrupts import held_back
 from hil.limits import LimitChecker
 from hil.opening import open_board
 from hil.station import Fallback, load_station
@@ -122,22 +123,21 @@ class BoardProcedure(Procedure):
         board = open_board(station, fallback=fallback, seed=self.seed)
         try:
             self._check_plan_on(board)
-            run = self._open_run = RunWriter.begin(
-                self.database,
-                RunStart(
-                    procedure=type(self).__name__,
-                    parameters=parameters,
-                    station=station.name,
-                    station_toml=station.text,
-                    info=board.info,
-                    seed=self.seed,
-                    versions=software_versions(),
-                ),
+            start = RunStart(
+                procedure=type(self).__name__,
+                parameters=parameters,
+                station=station.name,
+                station_toml=station.text,
+                info=board.info,
+                seed=self.seed,
+                versions=software_versions(),
             )
+            with held_back():  # a row that says "running" has somebody who will end it
+                run = self._open_run = RunWriter.begin(self.database, start)
+                self.run_id = run.run_id
         except BaseException:
             board.close()
             raise
-        self.run_id = run.run_id
         self.board = RecordingBoard(board, run)
         self.emit = _tee(self.emit, run, board)
         if board.info.source_reason:

@@ -88,7 +88,10 @@ def always_safe(method: Method) -> Method:
         self._is_ending = True
         try:
             method(self)
-        except Exception as error:  # a procedure's own clean-up must not keep the output on
+        except KeyboardInterrupt as error:
+            note(self, ABORTED, f"in shutdown: {one_line(error)}")
+            raise
+        except (Exception, SystemExit) as error:  # its clean-up must not keep the output on
             log.error("shutdown of %s failed: %s", type(self).__name__, one_line(error))
             note(self, FAILED, f"in shutdown: {one_line(error)}")
         finally:

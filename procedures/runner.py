@@ -56,6 +56,7 @@ def run(procedure: BoardProcedure, on_emit: Emit | None = None) -> Outcome:
             procedure.startup()
             procedure.evaluate_metadata()
             procedure.execute()
+            stop.hold_signals_back()
         except (KeyboardInterrupt, SystemExit, RunAborted) as error:
             cause = error
             note(procedure, ABORTED, one_line(error))
@@ -94,14 +95,23 @@ class _Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Handle the stopping signals in this block; does nothing outside the main thread."""
+        """Handle the stopping signals in this block; does nothing outside the main thread.
+
+        Signals that are ignored, as under nohup, stay so.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._handle) for number in _STOPPING}
+        interrupts.reset()
+        before = {
+            number: signal.signal(number, self._handle)
+            for number in STOPPING
+            if signal.getsignal(number) not in (signal.SIG_IGN, None)
+        }
         try:
             yield
         finally:
+            interrupts.reset()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -111,6 +121,7 @@ class _Stop:
             interrupts.interrupt(signal.Signals(number).name)
 
 
-_STOPPING = tuple(
+STOPPING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+"""Signals that abort a run."""

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 
+from procedures.runner import STOPPING
 from tests.support.qt import qt_import_error
 
 
@@ -13,3 +17,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     )
     if qt_import_error():
         pluginmanager.set_blocked("pytest-qt")  # it would end the session, not skip some tests
+
+
+@pytest.fixture(autouse=True)
+def signal_handlers_are_restored() -> Iterator[None]:
+    """The command line keeps them to the end of its process, which here is a test."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

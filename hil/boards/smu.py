@@ -120,19 +120,25 @@ class SmuBoard(CheckedBoard):
                 position = self._connect(cell, self._table.pulse_nplc)
                 trains.append(Train())
                 for _ in range(n_pulses):
-                    self._one_pulse(trains[-1], float(amplitude_v[k]), float(width_s[k]))
-                    self._time.confirm(position)
+                    self._one_pulse(trains[-1], float(amplitude_v[k]), float(width_s[k]), position)
             self._smu.check_errors()
         except BaseException as error:
             self._interrupted()
             applied = [train for train in trains if train.n_done]
-            if applied:
-                applied[-1].lose_track()
             attach_done(error, self._pulses(cells, amplitude_v, width_s, applied))
             raise
         return self._pulses(cells, amplitude_v, width_s, trains)
 
-    def _one_pulse(self, train: Train, amplitude_v: float, width_s: float) -> None:
+    def _one_pulse(self, train: Train, amplitude_v: float, width_s: float, position: int) -> None:
+        """Apply one pulse, and note what is known of it if it is interrupted."""
+        try:
+            self._apply(train, amplitude_v, width_s)
+            self._time.confirm(position)
+        except BaseException:
+            train.lose_track()
+            raise
+
+    def _apply(self, train: Train, amplitude_v: float, width_s: float) -> None:
         """Level up, one sample at the start and, where it fits, one at the end, level down.
 
         A pulse that is interrupted counts from the moment at which its level may have gone out.

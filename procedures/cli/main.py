@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -65,7 +66,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = _complain(str(error), FAILED)
     except (click.Abort, KeyboardInterrupt):
         code = _complain("aborted", ABORTED)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
         # Whoever read the output has gone; there is nobody to tell, and nothing may be flushed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED

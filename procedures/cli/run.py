@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from procedures.base import BoardProcedure, allowed, convert
 from procedures.cli.exits import BY_STATUS
 from procedures.registry import PROCEDURES, find_procedure, first_line
 from procedures.reports.summary import as_text, summarise
-from procedures.runner import Outcome
+from procedures.runner import STOPPING, Outcome
 from procedures.runner import run as run_procedure
 
 _SHORT = {"database": "--db"}
@@ -89,12 +90,23 @@ def _option(name: str, parameter: Parameter) -> click.Option:
 
 def _run(procedure_class: type[BoardProcedure], given: dict[str, Any], as_json: bool) -> int:
     procedure = procedure_class(**parameter_values(procedure_class, given))
+    _leave_signals_to_the_run()
     with _Progress() as progress:
         outcome = run_procedure(procedure, progress.listen)
     if not outcome.run_id:
         raise _never_began(outcome)
     _print(Path(procedure.database), outcome, as_json)
     return BY_STATUS[outcome.status]
+
+
+def _leave_signals_to_the_run() -> None:
+    """From here to the end of the process a signal stops the run, and nothing else.
+
+    Once the run is over it is only printed; an impatient second Ctrl-C must not spoil that.
+    """
+    for number in STOPPING:
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            signal.signal(number, lambda *_: None)
 
 
 def _never_began(outcome: Outcome) -> BaseException:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from pymeasure.experiment import Metadata
 
-from hil.errors import RunAborted
-from hil.store import RunDatabase
+from hil import interrupts
+from hil.errors import LinkError, RunAborted
+from hil.store import RunDatabase, RunWriter
 from procedures import PulseTrain, run
 from procedures.base import BoardProcedure
 from procedures.runner import Outcome
@@ -58,6 +60,13 @@ class BadMetadata(One):
     sample = Metadata("Sample", fget="no_such_thing")
 
 
+class ExitsInShutdown(One):
+    """Leaves Python in its clean-up."""
+
+    def shutdown(self) -> None:
+        sys.exit("bye")
+
+
 class GoesOnAfterAnAbort(One):
     """Swallows what a nested execute raises, and asks as it should."""
 
@@ -83,6 +92,7 @@ def ran(kind: type[BoardProcedure], database: Path) -> Outcome:
         (Mixed, "finished", ""),
         (AbortsInStartup, "aborted", "changed its mind"),
         (BadMetadata, "failed", "no_such_thing"),
+        (ExitsInShutdown, "failed", "bye"),
         (GoesOnAfterAnAbort, "aborted", "stopped on request"),
     ],
 )
@@ -136,6 +146,50 @@ def test_every_pulse_before_a_signal_is_in_the_database(
         applied = opened.arrays(outcome.run_id, "pulses")["n_pulses"]
     assert applied.sum() == Interrupted.ups(benches[0].smu.commands_seen) == n_levels
     assert not benches[0].smu.output_on
+
+
+def test_a_signal_as_the_run_begins_leaves_no_row_that_runs(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = RunWriter.begin
+
+    def hit(path: object, start: object) -> RunWriter:
+        writer = begin(path, start)  # type: ignore[arg-type]
+        signal.raise_signal(signal.SIGINT)
+        return writer
+
+    monkeypatch.setattr(RunWriter, "begin", hit)
+    outcome = ran(One, database)
+    assert outcome.status == "aborted"
+    with RunDatabase(database) as opened:
+        (summary,) = opened.runs()
+    assert (summary.run_id, summary.status) == (outcome.run_id, "aborted")
+
+
+def test_a_signal_that_is_ignored_stays_ignored(database: Path) -> None:
+    class HangsUp(One):
+        """Loses its terminal, as under nohup."""
+
+        def execute(self) -> None:
+            signal.raise_signal(signal.SIGHUP)
+            super().execute()
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert ran(HangsUp, database).status == "finished"
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_a_stop_of_one_run_is_no_stop_of_the_next(database: Path) -> None:
+    class Stopped(One):
+        """Is hit while a board acts that fails at the same time."""
+
+        def execute(self) -> None:
+            with interrupts.held_back():
+                signal.raise_signal(signal.SIGINT)
+                raise LinkError("hiccup")
+
+    assert ran(Stopped, database).status == "failed"
+    assert ran(One, database).status == "finished"
 
 
 def test_a_negative_number_is_no_option(hil: object, database: Path) -> None:

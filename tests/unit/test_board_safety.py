@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from hil.boards.assembly import assemble
-from hil.errors import BoardError, IdentityError, InstrumentError, LimitError, StationError
+from hil.errors import (
+    BoardError,
+    IdentityError,
+    InstrumentError,
+    LimitError,
+    LinkError,
+    StationError,
+)
 from hil.instruments.keithley2400 import Keithley2400Smu
 from tests.support.rigs import in_process_rig, small_station
 from twin.firmware.switch_board import SwitchBoardFirmware
@@ -136,6 +143,23 @@ def test_a_switch_board_that_bears_less_than_the_station_allows_is_refused(
     with pytest.raises(StationError, match="more than the switch board"):
         opened(TwinInstruments(instruments.bench, instruments.smu, frail))
     assert not instruments.smu.output_on
+
+
+def test_a_cell_that_was_complete_keeps_its_energy_when_the_next_one_fails() -> None:
+    def fail(instruments: TwinInstruments, data: bytes) -> None:
+        if instruments.bench.switch.position == 0 and data.startswith(b"*OPC?"):
+            n_levels = sum(
+                c.startswith(":SOURCE:VOLTAGE 0.3") for c in instruments.smu.commands_seen
+            )
+            if n_levels:
+                raise OSError("unplugged")
+
+    rig = in_process_rig(small_station(), before_smu=fail)
+    with pytest.raises(LinkError, match="unplugged") as caught:
+        rig.board.pulse([(0, 0), (0, 1)], 0.3, 0.02)
+    done = caught.value.done  # type: ignore[attr-defined]
+    assert done.n_pulses.tolist() == [1]
+    assert done.energy.source_j[0] > 0
 
 
 def test_the_watchdog_that_was_granted_counts_not_the_one_that_was_asked_for() -> None:

@@ -45,6 +45,15 @@ def test_a_second_interrupt_does_not_wait() -> None:
     interrupts.check()
 
 
+def test_a_block_that_is_left_by_an_error_parks_nothing_for_later() -> None:
+    with pytest.raises(ZeroDivisionError), interrupts.held_back():
+        interrupts.interrupt("SIGINT")
+        raise ZeroDivisionError
+    interrupts.check()
+    with interrupts.held_back():
+        interrupts.check()
+
+
 def test_another_thread_neither_holds_back_nor_is_interrupted() -> None:
     raised: list[BaseException] = []
 
