@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hil.store import RunDatabase
 from procedures.on_chip_training import OnChipTraining
-from procedures.reports.summary import last_metrics, summarise
+from procedures.reports.summary import summarise
 from procedures.runner import run
 
 SEEDS = range(1, 11)
@@ -52,7 +52,8 @@ def train(station: str, seed: int, database: Path, reset_pulse: bool = False) ->
     with RunDatabase(database) as opened:
         summary = summarise(opened, opened.find(outcome.run_id))
         parts = {k: v for k, v in summary["energy"].items() if k != "instrument_j"}
-        return last_metrics(opened, outcome.run_id) | {"source_j": sum(parts.values())}
+        metrics: dict[str, float] = summary["metrics"]
+        return metrics | {"source_j": sum(parts.values())}
 
 
 def reset_costs(seed: int, database: Path) -> tuple[float, float]:

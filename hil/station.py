@@ -60,7 +60,8 @@ class SwitchBoardTable(_Table):
         baud_rate: of a real serial line.
         timeout_s: longest wait for an answer.
         watchdog_s: the board opens all switches when it hears nothing for so long.
-        n_positions: how many switches it has to have; checked against what it says of itself.
+        n_positions: how many switches the station counts on. The board that answers has to have
+            those on which devices sit.
     """
 
     address: str = Field(min_length=1)

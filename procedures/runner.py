@@ -39,7 +39,7 @@ def run(procedure: BoardProcedure, on_emit: Emit | None = None) -> Outcome:
     """Run a procedure to its end, here and now. Outputs are off and the run is closed on return.
 
     Ctrl-C, SIGTERM and SIGHUP abort the run, if this is the main thread: the board is made safe,
-    the run is closed as aborted. Signals that arrive while that happens wait until it is done.
+    the run is closed as aborted. Signals that arrive while that happens change nothing any more.
 
     Args:
         procedure: with its parameters set.

@@ -168,6 +168,7 @@ class SmuBoard(CheckedBoard):
     def _sweep(self, cells: CellArray, waveform_v: FloatArray, dt_s: float) -> SweepTrace:
         points: list[tuple[float, float, float]] = []
         train = Train()
+        start_s = self._time.now_s()
         try:
             position = self._connect(cells[0], self._table.pulse_nplc)
             start_s = t_s = self._time.now_s()
@@ -185,6 +186,9 @@ class SmuBoard(CheckedBoard):
             self._smu.check_errors()
         except BaseException as error:
             self._interrupted()
+            if not train.n_done:
+                train.end_pulse(start_s, self._time.now_s())
+                train.lose_track()
             attach_done(error, self._trace(cells, points, train))
             raise
         return self._trace(cells, points, train)

@@ -46,7 +46,8 @@ def serve(name: str, wire: Literal["tcp", "pty"], seed: int | None, connect: str
     """Serve the instruments of a station until stopped (Ctrl-C or SIGTERM).
 
     Prints one line for each instrument: its name, and the address to open: a VISA resource for the
-    SMU, a device path or pyserial URL for the switch board. Simulated time follows the wall clock.
+    SMU, a device path or pyserial URL for the switch board. The time between two messages passes on
+    the simulated bench as well.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

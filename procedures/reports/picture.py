@@ -11,7 +11,7 @@ import pandas as pd
 
 from hil.errors import HilError, UsageError
 from hil.store import RunDatabase, RunSummary
-from procedures.reports.summary import ENERGY_LABELS, last_metrics, provenance, summarise
+from procedures.reports.summary import ENERGY_LABELS, provenance, summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def _panels(database: RunDatabase, run: RunSummary) -> list[Panel]:
     if len(sweep):
         panels.append(lambda axes: _draw_sweep(axes, sweep))
     if {"Target (S)", "Conductance (S)"} <= set(records.columns):
-        metrics = last_metrics(database, run.run_id)
+        metrics = database.run(run.run_id)["metrics"]
         panels.append(lambda axes: _draw_targets(axes, records, metrics))
     if len(readings):
         panels.append(lambda axes: _draw_readings(axes, readings))

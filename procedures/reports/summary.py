@@ -24,11 +24,12 @@ def summarise(database: RunDatabase, run: RunSummary) -> dict[str, Any]:
     part), calibration (records in use; device records of a twin say whether they are fitted or
     assumed).
     """
+    details = database.run(run.run_id)
     return headline(run) | {
         "bench_time_s": database.bench_time_s(run.run_id),
-        "metrics": last_metrics(database, run.run_id),
-        "energy": database.energy(run.run_id),
-        "calibration": database.run(run.run_id)["calibration"],
+        "metrics": details["metrics"],
+        "energy": details["energy"],
+        "calibration": details["calibration"],
     }
 
 
@@ -50,15 +51,6 @@ def headline(run: RunSummary) -> dict[str, Any]:
         "ended_at": run.ended_at,
         "rows": dict(run.n_rows),
         "n_pulses": run.n_pulses,
-    }
-
-
-def last_metrics(database: RunDatabase, run_id: str) -> dict[str, float]:
-    """Return the last value of each metric of a run."""
-    metrics = database.arrays(run_id, "metrics")
-    return {
-        str(name): float(value)
-        for name, value in zip(metrics["name"], metrics["value"], strict=True)
     }
 
 

@@ -220,6 +220,8 @@ def test_points_of_a_sweep_that_were_complete_are_kept() -> None:
         _, error = interrupted(sweep, place)
         done = done_of(error, SweepTrace)
         seen.add(len(done.t_s))
+        if len(done.t_s) < 3:
+            assert np.isnan(done.energy.source_j).all(), "not followed to its end: not known"
     assert seen == {0, 1, 2, 3}
 
 
