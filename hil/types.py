@@ -26,11 +26,19 @@ class Source(StrEnum):
 
 
 class Dopant(StrEnum):
-    """Active-layer dopant of an M-SDC memristor."""
+    """Active-layer dopant of an M-SDC memristor; a reference resistor is none, and counts as one.
+
+    ``REFERENCE`` is what sits in a socket for a calibration: a resistor, a short, or nothing.
+    """
 
     W = "W"
     CR = "Cr"
     C = "C"
+    REFERENCE = "reference"
+
+
+MEMRISTORS = (Dopant.W, Dopant.CR, Dopant.C)
+"""The dopants of memristors."""
 
 
 class Polarity(StrEnum):
@@ -58,7 +66,9 @@ class Device:
         dopant: decides the limits.
         package_pin: for example ``U3.5``.
         position: position of the switch that connects it.
-        series_resistor_ohm: fixed resistor between switch and device.
+        series_resistor_ohm: fixed resistor between switch and device; 0 for a wire.
+        reference_ohm: of a reference: 0 for a short, inf for an empty socket; None for a memristor.
+        reference_expanded_ratio: relative uncertainty of it (k = 2), as its certificate gives it.
     """
 
     name: str
@@ -66,6 +76,8 @@ class Device:
     package_pin: str
     position: int
     series_resistor_ohm: float
+    reference_ohm: float | None = None
+    reference_expanded_ratio: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,9 +86,11 @@ class BoardInfo:
 
     Attributes:
         station: name of the station that described the board.
-        kind: entry point that opened it (``smu``, ``twin``, ``twin-wire``).
+        kind: entry point that opened it (``smu``, ``twin``, ``twin-wire``); ``import`` for data
+            that were measured elsewhere.
         source: ``bench`` or ``twin``; found out from the instruments, not believed.
-        source_reason: why a twin stands in for a bench; empty otherwise.
+        source_reason: why a twin stands in for a bench, or who measured imported data; empty
+            otherwise.
         identity: what each instrument said of itself, by instrument.
         shape: (rows, columns). A bank of switched devices on one drive line is (1, n).
         devices: by column in a bank: ``devices[column]``.

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hil.errors import StoreError
+from hil.store.calibrations import StoredCalibration
 from hil.store.files import open_for_reading, store_errors
 from hil.store.schema import ENERGY_SPLIT, TABLES, order_of
 from hil.store.values import SqlValue, float_array, from_json
@@ -173,6 +174,25 @@ class RunDatabase:
             "metrics": {name: float(float_array([value])[0]) for name, value, _ in metrics},
             "events": self._events(run_id),
         }
+
+    def parameters_of(self, procedure: str) -> dict[str, dict[str, Any]]:
+        """Return the parameters of every finished run of a procedure by run id, oldest first."""
+        rows = self._query(
+            "SELECT id, parameters FROM runs WHERE procedure = ? AND status = 'finished' "
+            "ORDER BY started_at, rowid",
+            [procedure],
+        )
+        return {run_id: from_json(parameters) for run_id, parameters in rows}
+
+    def calibrations(self) -> list[StoredCalibration]:
+        """Return the calibration records that were added, newest first."""
+        with store_errors(self.path):
+            rows = list(
+                self._database.query(
+                    "SELECT * FROM calibrations ORDER BY added_at DESC, rowid DESC"
+                )
+            )
+        return [StoredCalibration.of(row) for row in rows]
 
     def arrays(self, run_id: str, name: str) -> dict[str, NDArray[Any]]:
         """Return the columns of a table for one run, in the order in which things happened.

@@ -6,6 +6,7 @@ from typing import Any
 
 from hil.store import RunDatabase, RunSummary
 from hil.units import text
+from procedures.reports.divider import divider_energy
 
 ENERGY_LABELS = {
     "device_j": "devices",
@@ -21,14 +22,15 @@ def summarise(database: RunDatabase, run: RunSummary) -> dict[str, Any]:
     """Return what there is to say about a run, ready for JSON.
 
     The keys of ``headline``, and bench_time_s, metrics (last value by name), energy (joule by
-    part), calibration (records in use; device records of a twin say whether they are fitted or
-    assumed).
+    part), divider_formula (see ``divider_energy``), calibration (records in use; device records
+    of a twin say whether they are fitted or assumed).
     """
     details = database.run(run.run_id)
     return headline(run) | {
         "bench_time_s": database.bench_time_s(run.run_id),
         "metrics": details["metrics"],
         "energy": details["energy"],
+        "divider_formula": divider_energy(database, run.run_id),
         "calibration": details["calibration"],
     }
 
@@ -83,4 +85,17 @@ def as_text(summary: dict[str, Any]) -> str:
             f"    {ENERGY_LABELS.get(part, part):26s}{text(value, 'J')}"
             for part, value in energy.items()
         ]
+    lines += _divider_lines(summary["divider_formula"])
     return "\n".join(lines)
+
+
+def _divider_lines(compared: dict[str, Any] | None) -> list[str]:
+    if compared is None:
+        return []
+    formula, ours = text(compared["formula_j"], "J"), text(compared["device_j"], "J")
+    left_out = compared["n_left_out"]
+    without = f"; {left_out} pulses that no read followed are left out" if left_out else ""
+    return [
+        f"    the divider formula V^2 n t / (R_end + R_series + R_switch) would give {formula}: "
+        f"{compared['factor_ratio']:.3g} times the {ours} in the pulsed devices{without}"
+    ]
