@@ -16,6 +16,7 @@
     ├── LinkError (OSError)                the bytes do not get there or back
     │   ├── LinkTimeout (TimeoutError)     no answer in time
     │   └── ProtocolError                  the answer is not one
+    ├── CalibrationError                   a calibration record is expired, or of something else
     ├── StoreError                         the run database cannot be written or read
     └── RunAborted                         someone asked the run to stop
 
@@ -77,6 +78,10 @@ class LinkTimeout(LinkError, TimeoutError):
 
 class ProtocolError(LinkError):
     """An instrument answered with bytes that are no valid reply."""
+
+
+class CalibrationError(HilError):
+    """A calibration record does not fit what it is applied to, or is no longer valid."""
 
 
 class StoreError(HilError):

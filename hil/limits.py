@@ -37,6 +37,7 @@ DEFAULT_LIMITS: Mapping[Dopant, DeviceLimits] = {
     Dopant.W: DeviceLimits(max_current_a=1e-3),
     Dopant.CR: DeviceLimits(max_current_a=50e-6),
     Dopant.C: DeviceLimits(max_current_a=50e-6),
+    Dopant.REFERENCE: DeviceLimits(max_current_a=1e-3, max_read_v=2.0),  # reads disturb no resistor
 }
 
 
@@ -45,7 +46,7 @@ class LimitChecker:
 
     The worst case for the current is a device that has become a short circuit: the series resistor
     and the switch alone, at the lower end of their tolerance, must keep it below the limit, because
-    no source's compliance acts as fast as a device switches.
+    no source's compliance acts as fast as a device switches. A reference resistor is none of them.
     """
 
     def __init__(self, info: BoardInfo, limits: Mapping[Dopant, DeviceLimits]) -> None:
@@ -56,7 +57,8 @@ class LimitChecker:
         self._max_pulse_width_s = np.array([limit.max_pulse_width_s for limit in per_device])
         self._max_read_v = np.array([limit.max_read_v for limit in per_device])
         r_nominal_ohm = info.r_series_ohm + info.switch_resistance_ohm
-        self._r_series_ohm = r_nominal_ohm * (1 - info.tolerance_ratio)
+        r_reference_ohm = np.array([device.reference_ohm or 0.0 for device in info.devices])
+        self._r_series_ohm = (r_nominal_ohm + r_reference_ohm) * (1 - info.tolerance_ratio)
 
     def check_read(
         self, cells: CellArray, v_read_v: ArrayLike, *, allow_reverse: bool

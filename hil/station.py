@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from hil.correction import Circuit
 from hil.errors import StationError
 from hil.limits import DEFAULT_LIMITS, DeviceLimits
-from hil.toml_lines import find_line
+from hil.toml_lines import explain
 from hil.types import Device, Dopant, Source
 
 TWIN_ADDRESS = "twin:"
@@ -72,16 +75,18 @@ class SwitchBoardTable(_Table):
 
 
 class CircuitTable(_Table):
-    """``[circuit]``: what is in series with every device.
+    """``[circuit]``: what is in series and in parallel with every device.
 
     Attributes:
         series_resistor_ohm: of every device that names none of its own.
-        switch_resistance_ohm: of a closed switch.
-        tolerance_ratio: of both; enters the uncertainty of every conductance.
+        switch_resistance_ohm: of a closed switch, with the leads to it.
+        parallel_load_ohm: across every device, for example the input of a scope; inf for none.
+        tolerance_ratio: of all three; enters the uncertainty of every conductance.
     """
 
     series_resistor_ohm: Positive
     switch_resistance_ohm: float = Field(default=75.0, ge=0)
+    parallel_load_ohm: float = Field(default=math.inf, gt=0)
     tolerance_ratio: float = Field(default=0.01, ge=0, lt=1)
 
 
@@ -121,23 +126,51 @@ class TwinTable(_Table):
     Attributes:
         seed: of everything random in the twin, unless the run gives one.
         instrument_noise: gain, offset and noise of the source-measure unit; off for exact checks.
-        model: device model.
-        records: parameter records that the devices of a dopant take in turn.
+        model: ``record``: each device by the model of its record; or metastable switches for all.
+        device_spread: whether devices differ from their records as these say.
+        cycle_spread: whether their thresholds differ from cycle to cycle as the records say.
+        records: device records that the devices of a dopant take in turn.
     """
 
     seed: int = Field(default=1, ge=0)
     instrument_noise: bool = True
-    model: Literal["mss", "mss-stochastic"] = "mss"
+    model: Literal["record", "mss", "mss-stochastic"] = "record"
+    device_spread: bool = False
+    cycle_spread: bool = True
     records: dict[Dopant, list[str]] = Field(default_factory=dict)
 
 
-class DeviceTable(_Table):
-    """``[devices]``: one memristor a line, by its name."""
+class CalibrationTable(_Table):
+    """``[calibration]``: the records that readings are corrected with.
 
-    dopant: Dopant
+    Attributes:
+        folder: where they are, beside those that ship; relative to the station file.
+        records: at most one of an instrument and one of a board, by their ids.
+    """
+
+    folder: str = "records"
+    records: list[str] = Field(default_factory=list)
+
+
+class DeviceTable(_Table):
+    """``[devices]``: one memristor or reference a line, by its name."""
+
+    dopant: Dopant = Dopant.REFERENCE
     package_pin: str = Field(min_length=1)
     position: int = Field(ge=0)
-    series_resistor_ohm: Positive | None = None
+    series_resistor_ohm: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    reference_ohm: float | None = Field(default=None, ge=0)
+    reference_expanded_ratio: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _is_memristor_or_reference(self) -> Self:
+        if (self.dopant is Dopant.REFERENCE) != (self.reference_ohm is not None):
+            raise PydanticCustomError(
+                "station", "either a dopant (W, Cr, C), or a reference_ohm for a resistor"
+            )
+        if self.reference_ohm is None and self.series_resistor_ohm == 0:
+            raise PydanticCustomError("station", "a memristor needs a series_resistor_ohm above 0")
+        return self
 
 
 class StationTable(_Table):
@@ -153,6 +186,7 @@ class StationTable(_Table):
     circuit: CircuitTable
     limits: dict[Dopant, LimitsTable] = Field(default_factory=dict)
     twin: TwinTable = Field(default_factory=TwinTable)
+    calibration: CalibrationTable = Field(default_factory=CalibrationTable)
     devices: dict[str, DeviceTable] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -237,10 +271,45 @@ class Station:
                 d.dopant,
                 d.package_pin,
                 d.position,
-                d.series_resistor_ohm or circuit.series_resistor_ohm,
+                circuit.series_resistor_ohm
+                if d.series_resistor_ohm is None
+                else d.series_resistor_ohm,
+                d.reference_ohm,
+                d.reference_expanded_ratio,
             )
             for name, d in sorted(self.table.devices.items(), key=lambda item: item[1].position)
         )
+
+    @property
+    def circuit(self) -> Circuit:
+        """What is in series and in parallel with the devices, as far as this file knows."""
+        table = self.table.circuit
+        return Circuit(
+            positions=[device.position for device in self.devices],
+            r_series_ohm=np.array([device.series_resistor_ohm for device in self.devices]),
+            r_switch_ohm=np.full(len(self.devices), table.switch_resistance_ohm),
+            load_siemens=1 / table.parallel_load_ohm,
+            tolerance_ratio=table.tolerance_ratio,
+        )
+
+    @property
+    def max_voltage_v(self) -> float:
+        """Largest voltage that any dopant may see: what the source is set up for."""
+        return max(
+            limit.max_voltage_v
+            for dopant, limit in self.limits.items()
+            if dopant is not Dopant.REFERENCE or self.has_references
+        )
+
+    @property
+    def has_references(self) -> bool:
+        """Whether a reference sits in any socket."""
+        return any(device.reference_ohm is not None for device in self.devices)
+
+    @property
+    def records_folder(self) -> Path:
+        """Where the calibration records of this station are."""
+        return Path(self.origin).parent / self.table.calibration.folder
 
     @property
     def devices_limits(self) -> list[DeviceLimits]:
@@ -295,26 +364,9 @@ def parse_station(text: str, origin: str = "station") -> Station:
     try:
         table = StationTable.model_validate(data)
     except ValidationError as error:
-        raise StationError(f"{origin}{_explain(error, text)}") from error
+        raise StationError(f"{origin}{explain(error, text)}") from error
     return Station(table, text, origin)
 
 
 def _at(path: tuple[str, ...], message: str) -> PydanticCustomError:
     return PydanticCustomError("station", "{message}", {"message": message, "path": path})
-
-
-def _explain(error: ValidationError, text: str) -> str:
-    first = error.errors(include_url=False)[0]
-    found_at = first.get("ctx", {}).get("path", first["loc"])
-    path = [part for part in found_at if part != "[key]"]
-    line = find_line(text, path)
-    where = f", line {line}" if line else ""
-    key = ".".join(str(part) for part in path)
-    message = first["msg"]
-    if first["type"] == "extra_forbidden":
-        message = "no such key"
-    elif first["type"] == "missing":
-        message = "this key is missing"
-    given = first["input"]
-    shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""
-    return f"{where}: {key + ': ' if key else ''}{message}{shown}"

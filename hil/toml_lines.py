@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 _TABLE = re.compile(r"^\s*\[(?P<array>\[)?\s*(?P<name>[^\[\]]+?)\s*\]?\]")
 _KEY = re.compile(r"^\s*(?P<key>[A-Za-z0-9_.\"'-]+)\s*=")
 
@@ -25,6 +27,24 @@ def find_line(toml_text: str, path: Sequence[str | int]) -> int | None:
         if depth == len(here) and depth > best_depth:
             best_depth, best_line = depth, line
     return best_line
+
+
+def explain(error: ValidationError, toml_text: str) -> str:
+    """Say in one line what pydantic found first: ``, line 7: smu.address: this key is missing``."""
+    first = error.errors(include_url=False)[0]
+    found_at = first.get("ctx", {}).get("path", first["loc"])
+    path = [part for part in found_at if part != "[key]"]
+    line = find_line(toml_text, path)
+    where = f", line {line}" if line else ""
+    key = ".".join(str(part) for part in path)
+    message = first["msg"]
+    if first["type"] == "extra_forbidden":
+        message = "no such key"
+    elif first["type"] == "missing":
+        message = "this key is missing"
+    given = first["input"]
+    shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""
+    return f"{where}: {key + ': ' if key else ''}{message}{shown}"
 
 
 def _positions(toml_text: str) -> list[tuple[int, tuple[str | int, ...]]]:

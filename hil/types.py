@@ -230,10 +230,11 @@ class Readings(PerCell):
         cells: shape (n_cells, 2).
         t_s: board clock at the end of each reading.
         v_read_v: voltage that was asked of the source.
-        v_source_v: voltage that the source reported.
-        v_device_v: voltage across the device alone.
-        i_a: current, positive in the SET direction.
-        g_siemens: ``i_a / v_device_v``, series resistor and switch taken out.
+        v_source_v: voltage as the source reported it, without any correction.
+        v_device_v: voltage across the device alone, corrected.
+        i_a: current as the instrument reported it, positive in the SET direction.
+        g_siemens: conductance at ``v_device_v``: errors of the instrument, series resistor, switch
+            and load taken out as well as they are known (``hil.conductance``).
         g_expanded_siemens: expanded uncertainty (k = 2) of ``g_siemens``.
         width_s: how long the read voltage was on.
         energy: what the reading cost.

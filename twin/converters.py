@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from hil.instruments.accuracy import AccuracyTable, SmuAccuracy
-from hil.types import FloatArray
+from hil.types import FloatArray, IndexArray
 
 
 class Converters(Protocol):
@@ -48,12 +48,20 @@ class RealConverters:
     Gain and offset of every range are drawn once, uniformly within the table's bounds: they belong
     to the instrument, not to a reading. White noise is drawn per reading and falls with the square
     root of the integration time.
+
+    Args:
+        accuracy: table of the instrument.
+        rng: what its errors and its noise are drawn from.
+        v_range_v: largest voltage of the range that the source is fixed to, and with it the voltage
+            measurement; None where both choose their range by the level. Currents do in any case.
     """
 
-    def __init__(self, accuracy: SmuAccuracy, rng: np.random.Generator) -> None:
+    def __init__(
+        self, accuracy: SmuAccuracy, rng: np.random.Generator, v_range_v: float | None = None
+    ) -> None:
         self._rng = rng
-        self._source_v = _Channel(accuracy.source_v, rng)
-        self._measure_v = _Channel(accuracy.measure_v, rng)
+        self._source_v = _Channel(accuracy.source_v, rng, v_range_v)
+        self._measure_v = _Channel(accuracy.measure_v, rng, v_range_v)
         self._measure_a = _Channel(accuracy.measure_a, rng)
 
     def source_v(self, level_v: FloatArray) -> FloatArray:
@@ -70,20 +78,26 @@ class RealConverters:
 
 
 class _Channel:
-    def __init__(self, table: AccuracyTable, rng: np.random.Generator) -> None:
+    def __init__(
+        self, table: AccuracyTable, rng: np.random.Generator, fixed_to: float | None = None
+    ) -> None:
         gain = np.array([r.gain_ratio for r in table.ranges])
         offset = np.array([r.offset for r in table.ranges])
         self._table = table
+        self._fixed = None if fixed_to is None else table.range_index(fixed_to)
         self._gain = 1 + rng.uniform(-gain, gain)
         self._offset = rng.uniform(-offset, offset)
         self._noise_rms = np.array([r.noise_rms for r in table.ranges])
 
     def convert(self, values: FloatArray) -> FloatArray:
-        index = self._table.range_index(values)
+        index = self._index(values)
         converted: FloatArray = values * self._gain[index] + self._offset[index]
         return converted
 
     def noise(self, values: FloatArray, nplc: float, rng: np.random.Generator) -> FloatArray:
-        rms = self._noise_rms[self._table.range_index(values)] / np.sqrt(nplc)
+        rms = self._noise_rms[self._index(values)] / np.sqrt(nplc)
         noise: FloatArray = rng.standard_normal(np.shape(values)) * rms
         return noise
+
+    def _index(self, values: FloatArray) -> IndexArray:
+        return self._table.range_index(values) if self._fixed is None else self._fixed

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 from pymeasure.adapters import Adapter
 
+from hil.applied import apply_records
 from hil.boards.smu import SmuBoard
 from hil.clock import Clock, WallClock
 from hil.errors import IdentityError, StationError
@@ -23,6 +24,7 @@ def open_smu_board(station: Station, *, seed: int | None, source_reason: str) ->
     Raises:
         LinkError: an instrument does not answer; what was opened is closed again.
         IdentityError: the instruments are not what the station says.
+        CalibrationError: a calibration record is expired, or of something else.
     """
     smu, switch_board = station.table.smu, station.table.switch_board
     with ExitStack() as opened:
@@ -53,7 +55,9 @@ def assemble(
         LinkError: an instrument does not answer.
         IdentityError: not a Keithley 2400; or a twin where the station says bench, or the other
             way round; or one of each.
-        StationError: the switch board has fewer positions than the station uses.
+        StationError: the switch board has fewer positions than the station uses, or a calibration
+            record is missing or wrong.
+        CalibrationError: a calibration record is expired, or of something else.
     """
     smu = Keithley2400Smu(adapter, station.table.smu)
     smu_identity = smu.identify()
@@ -64,21 +68,24 @@ def assemble(
     switch_source = Source.TWIN if switches.identity.is_twin else Source.BENCH
     _refuse_wrong_world(station, expected, "switch board", switch_source)
     _refuse_small_switch_board(station, switches.identity)
+    identity = {"smu": smu_identity, "switch_board": switches.identity.text}
+    stands_in = station.source is Source.BENCH and expected is Source.TWIN
+    applied = apply_records(station, smu.accuracy, identity, stands_in=stands_in)
     info = BoardInfo(
         station=station.name,
         kind=kind,
         source=expected,
         source_reason=source_reason,
-        identity={"smu": smu_identity, "switch_board": switches.identity.text},
+        identity=identity,
         shape=(1, len(station.devices)),
         devices=station.devices,
         capabilities=frozenset(Capability),
         min_pulse_width_s=smu.min_pulse_width_s,
         switch_resistance_ohm=station.table.circuit.switch_resistance_ohm,
         tolerance_ratio=station.table.circuit.tolerance_ratio,
-        calibration=calibration or {},
+        calibration={**(calibration or {}), **applied.calibration},
     )
-    return SmuBoard(info, station, smu, switches, clock)
+    return SmuBoard(info, station, smu, switches, clock, applied.correction)
 
 
 def _refuse_small_switch_board(station: Station, board: SwitchBoardIdentity) -> None:

@@ -15,7 +15,8 @@ from hil.boards.checked import CheckedBoard
 from hil.boards.fed_clock import FedClock
 from hil.boards.train import Train
 from hil.clock import Clock
-from hil.conductance import conductance
+from hil.conductance import conductance, device_voltage
+from hil.correction import Correction
 from hil.errors import BoardError, HilError, LinkError, SwitchBoardError, attach_done
 from hil.instruments.keithley2400 import Keithley2400Smu, SmuSample
 from hil.instruments.switch_board import SwitchBoard
@@ -47,17 +48,17 @@ class SmuBoard(CheckedBoard):
         smu: Keithley2400Smu,
         switches: SwitchBoard,
         clock: Clock,
+        correction: Correction,
     ) -> None:
         self._smu = smu
         self._table = station.table.smu
         self._switches = switches
         self._time = FedClock(clock, switches, switches.identity.watchdog_s)
-        self._r_switch_ohm = info.switch_resistance_ohm
+        self._correction = correction
         self._replies_pending = False
         self._position: int | None = None
         super().__init__(info, station.limits, self._time)
-        self._r_series_ohm = info.r_series_ohm
-        self._smu.prepare(max(limit.max_voltage_v for limit in station.limits.values()))
+        self._smu.prepare(station.max_voltage_v)
 
     def make_safe(self) -> None:
         """Source to zero, output off, switches open; see ``hil.board.Board.make_safe``."""
@@ -245,8 +246,10 @@ class SmuBoard(CheckedBoard):
         source_j = np.array([train.source_j for train in trains])
         i2_dt = np.array([train.i2_dt for train in trains])
         width_s = np.array([train.width_s for train in trains])
-        series_j = i2_dt * self._r_series_ohm[self._info.index_of(cells)]
-        switch_j = i2_dt * self._r_switch_ohm
+        index, correction = self._info.index_of(cells), self._correction
+        r_series_ohm = correction.r_series_ohm[index]
+        series_j = i2_dt * r_series_ohm
+        switch_j = i2_dt * (correction.r_path_ohm[index] - r_series_ohm)
         return EnergySplit(
             device_j=source_j - series_j - switch_j,
             series_j=series_j,
@@ -260,8 +263,8 @@ class SmuBoard(CheckedBoard):
         cells = cells[: len(trains)]
         v_v = np.array([train.v_v for train in trains])
         i_a = np.array([train.i_a for train in trains])
-        r_ohm = self._r_series_ohm[self._info.index_of(cells)] + self._r_switch_ohm
-        g = conductance(v_v, i_a, r_ohm, self._smu.accuracy, self._info.tolerance_ratio)
+        index = self._info.index_of(cells)
+        g = conductance(v_v, i_a, index, self._correction, self._table.read_nplc)
         return Readings(
             cells=cells,
             t_s=np.array([train.t_s for train in trains]),
@@ -298,12 +301,12 @@ class SmuBoard(CheckedBoard):
         self, cells: CellArray, points: list[tuple[float, float, float]], train: Train
     ) -> SweepTrace:
         t_s, v_v, i_a = np.array(points, dtype=float).reshape(-1, 3).T
-        r_ohm = self._r_series_ohm[self._info.index_of(cells)] + self._r_switch_ohm
+        index = self._info.index_of(cells)
         return SweepTrace(
             cell=(int(cells[0, 0]), int(cells[0, 1])),
             t_s=t_s,
             v_source_v=v_v,
-            v_device_v=v_v - i_a * r_ohm,
+            v_device_v=device_voltage(v_v, i_a, index, self._correction),
             i_a=i_a,
             energy=self._energy(cells, [train]),
             source=self._info.source,

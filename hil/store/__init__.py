@@ -5,6 +5,7 @@ Plain tables with units in their column names, readable in any SQLite browser; d
 """
 
 from hil.store.batches import MAX_LAG_S, MAX_ROWS_BEHIND
+from hil.store.calibrations import StoredCalibration, add_calibration
 from hil.store.export import export_run
 from hil.store.files import check_database, create_or_upgrade
 from hil.store.reader import LATEST, RunDatabase, RunSummary, Snapshot
@@ -27,6 +28,8 @@ __all__ = [
     "RunSummary",
     "RunWriter",
     "Snapshot",
+    "StoredCalibration",
+    "add_calibration",
     "check_database",
     "create_or_upgrade",
     "export_run",

@@ -38,6 +38,19 @@ RUNS: _Columns = {
     "pid": int,
 }
 
+CALIBRATIONS: _Columns = {
+    "id": str,
+    "kind": str,
+    "subject": str,
+    "created": str,
+    "supersedes": str,
+    "sha256": str,
+    "toml": str,
+    "software": str,
+    "added_at": str,
+}
+"""One row per calibration record that was added; rows are never changed or taken out."""
+
 TABLES: dict[str, _Columns] = {
     "pulses": _ROW
     | _CELL
@@ -127,6 +140,18 @@ def _create(database: Database) -> None:
     database.create_view("conductances", _CONDUCTANCES)
 
 
+def _add_calibrations(database: Database) -> None:
+    """Version 2: calibration records, which cannot be edited here either."""
+    database.create_table(
+        "calibrations", CALIBRATIONS, pk="id", not_null=set(CALIBRATIONS) - {"supersedes"}
+    )
+    for change in ("UPDATE", "DELETE"):
+        database.execute(
+            f"CREATE TRIGGER calibrations_no_{change.lower()} BEFORE {change} ON calibrations "
+            "BEGIN SELECT RAISE(ABORT, 'a calibration record is never edited'); END"
+        )
+
+
 def _energy_by_run() -> str:
     written = "e.operation <> 'read'"
     parts = {
@@ -164,7 +189,7 @@ FROM readings AS c JOIN runs AS r ON r.id = c.run_id
 
 Migration = Callable[[Database], None]
 
-MIGRATIONS: tuple[Migration, ...] = (_create,)
+MIGRATIONS: tuple[Migration, ...] = (_create, _add_calibrations)
 """``MIGRATIONS[n]`` turns a file of version n into one of version n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
