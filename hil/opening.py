@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
 from hil.board import Board
+from hil.boards.follower import TwinOfBoard
 from hil.errors import HilError, LinkError, StationError
 from hil.station import Fallback, Station, load_station
 
 GROUP = "memristor_hil.boards"
+
+N_MEMBERS = 8
+"""Twins whose spread tells how far off the one may be that foresees; each costs as much."""
 
 
 class OpensBoard(Protocol):
@@ -58,6 +63,56 @@ def open_board(
             ) from error
         reason = f"fallback: station {station.name!r} does not answer: {error}"
     return _opener("twin-wire", station)(station, seed=seed, source_reason=reason)
+
+
+def open_twins(
+    address: str | Path | Station,
+    *,
+    seed: int | None,
+    source_reason: str,
+    n_members: int = N_MEMBERS,
+) -> list[TwinOfBoard]:
+    """Open the direct twin of any station, also of a bench, and others around it.
+
+    The first foresees the mean device on the nominal bench: no instrument noise, nothing drawn from
+    cycle to cycle. The others draw instrument, resistors and cycles as station and records say:
+    their spread is how far off the first may be. Records of instruments and boards are not applied,
+    for the twins have other ones. The caller closes all of them.
+
+    Args:
+        address: name of a shipped station, path of a station file, or a station.
+        seed: of everything random in the first, the next ones for the others; the station's own if
+            not given.
+        source_reason: why there is a twin, for the run that it is stored in.
+        n_members: how many there are beside the first.
+
+    Raises:
+        StationError: the station is wrong, or its twin cannot follow a board.
+    """
+    station = address if isinstance(address, Station) else load_station(address)
+    seed = station.table.twin.seed if seed is None else seed
+    with ExitStack() as opened:
+        twins = []
+        for k in range(1 + n_members):
+            board = _opener("twin", station)(
+                _for_twin(station, is_mean=k == 0), seed=seed + k, source_reason=source_reason
+            )
+            opened.callback(board.close)
+            if not isinstance(board, TwinOfBoard):
+                raise StationError(
+                    f"{station.origin}: the twin of this station cannot follow a board"
+                )
+            twins.append(board)
+        opened.pop_all()
+    return twins
+
+
+def _for_twin(station: Station, *, is_mean: bool) -> Station:
+    calibration = station.table.calibration.model_copy(update={"records": []})
+    changes = {"cycle_spread": False, "instrument_noise": False} if is_mean else {}
+    twin = station.table.twin.model_copy(update=changes)
+    table = station.table.model_copy(update={"calibration": calibration, "twin": twin})
+    return Station(table, station.text, station.origin)
 
 
 def _opener(kind: str, station: Station) -> OpensBoard:

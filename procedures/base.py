@@ -30,6 +30,7 @@ from procedures.guards import (
     noting_outcome,
     one_line,
 )
+from procedures.shadowing import Shadow, Shadowing
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class BoardProcedure(Procedure):
         run_id: of the run in the database; empty if none began.
         outcome: ``finished``, ``failed`` or ``aborted`` once it is over, empty before.
         error: why it failed or was aborted; empty otherwise.
+        shadowing: how a twin follows the run; None for not at all.
     """
 
     station = Parameter(
@@ -75,6 +77,8 @@ class BoardProcedure(Procedure):
     board: RecordingBoard
     emit: Callable[[str, Any], None]
     _open_run: RunWriter | None = None
+    _shadow: Shadow | None = None
+    shadowing: Shadowing | None = None
     status: int
     run_id = ""
     outcome = ""
@@ -116,6 +120,7 @@ class BoardProcedure(Procedure):
             HilError: the station, the database or the board is not usable; nothing was written.
         """
         self.outcome, self.error, self._open_run, self.run_id = "", "", None, ""
+        self._shadow = None
         parameters = self.checked_parameters()
         check_database(self.database)
         station = load_station(self.station)
@@ -133,12 +138,17 @@ class BoardProcedure(Procedure):
                 versions=software_versions(),
             )
             with held_back():  # a row that says "running" has somebody who will end it
+                if self.shadowing is not None:
+                    self._shadow = self.shadowing.begin(board, station, start, self.database)
+                    start = self._shadow.noted(start)
                 run = self._open_run = RunWriter.begin(self.database, start)
                 self.run_id = run.run_id
-        except BaseException:
+        except BaseException as error:
             board.close()
+            self._end_shadow(FAILED, one_line(error))
             raise
-        self.board = RecordingBoard(board, run)
+        shadow = self._shadow
+        self.board = RecordingBoard(board, run) if shadow is None else shadow.behind(board, run)
         self.emit = _tee(self.emit, run, board)
         if board.info.source_reason:
             log.warning(self.provenance)
@@ -193,10 +203,19 @@ class BoardProcedure(Procedure):
             except Exception as error:  # nobody is left to hand it to
                 log.error("the run could not be closed in the database: %s", one_line(error))
                 note(self, FAILED, one_line(error))
+        self._end_shadow(self.outcome, self.error)
         # A Worker, to which nothing is raised from here, takes what still runs for finished.
         if self.status == self.RUNNING and self.outcome in (FAILED, ABORTED):
             self.status = self.FAILED if self.outcome == FAILED else self.ABORTED
             self.emit("status", self.status)
+
+    def _end_shadow(self, outcome: str, error: str) -> None:
+        shadow, self._shadow = self._shadow, None
+        if shadow is not None:
+            try:
+                shadow.end(outcome, error)
+            except Exception as failure:  # the run of the board is what counts
+                log.error("the run of the twin could not be closed: %s", one_line(failure))
 
     def _was_asked_to_stop(self) -> bool:
         try:

@@ -18,7 +18,7 @@ from pymeasure.experiment import (
 
 from hil.errors import ParameterError
 from hil.limits import LimitChecker
-from hil.types import BoardInfo, CellArray, Dopant, FloatArray
+from hil.types import MEMRISTORS, BoardInfo, CellArray, Dopant, FloatArray
 from procedures.base import BoardProcedure
 from procedures.learning.mapping import DEFAULT_WINDOWS, ConductanceWindow
 from procedures.learning.network import N_WEIGHTS, Training, accuracy, train
@@ -45,7 +45,7 @@ class OnChipTraining(BoardProcedure):
     )
     dopant = ListParameter(
         "Dopant",
-        choices=[dopant.value for dopant in Dopant],
+        choices=[dopant.value for dopant in MEMRISTORS],
         default="W",
         description="Devices to train on: the first 30 of this dopant. Cr and C are assumed sets",
     )

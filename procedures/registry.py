@@ -9,6 +9,7 @@ from procedures.on_chip_training import OnChipTraining
 from procedures.program_verify import ProgramVerify
 from procedures.pulse_train import PulseTrain
 from procedures.read_array import ReadArray
+from procedures.read_references import ReadReferences
 
 PROCEDURES: dict[str, type[BoardProcedure]] = {
     "iv-sweep": IVSweep,
@@ -16,6 +17,7 @@ PROCEDURES: dict[str, type[BoardProcedure]] = {
     "pulse-train": PulseTrain,
     "program-verify": ProgramVerify,
     "on-chip-training": OnChipTraining,
+    "read-references": ReadReferences,
 }
 
 

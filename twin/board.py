@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 
 from hil.boards.checked import CheckedBoard
-from hil.conductance import conductance
-from hil.instruments.keithley2400 import Keithley2400Smu
+from hil.boards.model_uncertainty import UNKNOWN, ModelUncertainty
+from hil.conductance import conductance, device_voltage
+from hil.correction import Correction
 from hil.protocol.switch_board import BREAK_S
 from hil.station import Station
 from hil.types import (
@@ -14,6 +18,7 @@ from hil.types import (
     CellArray,
     EnergySplit,
     FloatArray,
+    IndexArray,
     Pulses,
     Readings,
     SweepTrace,
@@ -52,15 +57,23 @@ class TwinBoard(CheckedBoard):
     what the wire costs. Cells are driven at once where their order cannot matter.
     """
 
-    def __init__(self, info: BoardInfo, station: Station, plant: Plant, converters: Converters):
+    def __init__(
+        self,
+        info: BoardInfo,
+        station: Station,
+        plant: Plant,
+        converters: Converters,
+        correction: Correction,
+        uncertainties: Sequence[ModelUncertainty] = (),
+    ) -> None:
         table = station.table
         self._plant = plant
         self._converters = converters
         self._table = table.smu
-        self._r_switch_ohm = info.switch_resistance_ohm
+        self._correction = correction
         self._time = PlantClock(plant)
         super().__init__(info, station.limits, self._time)
-        self._r_series_ohm = info.r_series_ohm
+        self._uncertainties = tuple(uncertainties) or (UNKNOWN,) * len(info.devices)
         self._connected = -1
         self._i_limit_a = np.array(
             [station.limits[device.dopant].max_current_a for device in info.devices]
@@ -71,6 +84,18 @@ class TwinBoard(CheckedBoard):
         """The plant, for those who may know the truth: tests and demonstrations."""
         return self._plant
 
+    def adopt(self, cells: CellArray, g_siemens: FloatArray, v_device_v: FloatArray) -> None:
+        """Put devices into the state with these conductances; takes no time and wears nothing."""
+        # A short or a negative conductance (an open device within its uncertainty) is the end of
+        # what a device can be.
+        g_siemens = np.clip(g_siemens, 0.0, 1.0)
+        index = self._info.index_of(cells)
+        self._plant.devices.adopt_conductance(index, g_siemens, v_device_v)
+
+    def model_uncertainty(self, cells: CellArray) -> list[ModelUncertainty]:
+        """Return how far the model of each device may be from the device."""
+        return [self._uncertainties[k] for k in self._info.index_of(cells)]
+
     def make_safe(self) -> None:
         """Nothing is ever left on between two calls of a direct twin."""
 
@@ -80,18 +105,14 @@ class TwinBoard(CheckedBoard):
     def _measure(self, cells: CellArray, v_read_v: FloatArray) -> Readings:
         aperture_s = self._table.read_nplc / self._table.line_frequency_hz
         on_s = self._table.settle_s + aperture_s
-        ends_s = self._pass_time(cells, np.full(len(cells), on_s))
-        parts: list[tuple[PlantOutputs, PlantOutputs]] = []
         v_source_v = self._converters.source_v(v_read_v)
-        for group in self._groups(cells):
-            settling = self._drive(cells[group], v_source_v[group], self._table.settle_s)
-            integrating = self._drive(cells[group], v_source_v[group], aperture_s)
-            parts.append((settling, integrating))
-        settling, integrating = (PlantOutputs.join(list(p)) for p in zip(*parts, strict=True))
+        ends_s, (settling, integrating) = self._in_turn(
+            cells, v_source_v, [np.full(len(cells), t) for t in (self._table.settle_s, aperture_s)]
+        )
         v_v = self._converters.measure_v(integrating.v_end_v, self._table.read_nplc)
         i_a = self._converters.measure_a(integrating.charge_c / aperture_s, self._table.read_nplc)
-        r_ohm = self._r_series_ohm[self._info.index_of(cells)] + self._r_switch_ohm
-        g = conductance(v_v, i_a, r_ohm, Keithley2400Smu.accuracy, self._info.tolerance_ratio)
+        index = self._info.index_of(cells)
+        g = conductance(v_v, i_a, index, self._correction, self._table.read_nplc)
         return Readings(
             cells=cells,
             t_s=ends_s,
@@ -109,15 +130,9 @@ class TwinBoard(CheckedBoard):
     def _pulse(
         self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, n_pulses: int
     ) -> Pulses:
-        ends_s = self._pass_time(cells, width_s * n_pulses)
-        parts: list[PlantOutputs] = []
         v_source_v = self._converters.source_v(amplitude_v)
-        for group in self._groups(cells):
-            # Between two pulses nothing happens to a device that is not volatile, so a train of
-            # them is one long pulse; _groups gives volatile devices one by one.
-            train_s = width_s[group] * n_pulses
-            parts.append(self._drive(cells[group], v_source_v[group], train_s))
-        outputs = PlantOutputs.join(parts)
+        # No time passes between the pulses of a train: it is one long pulse.
+        ends_s, (outputs,) = self._in_turn(cells, v_source_v, [width_s * n_pulses])
         return Pulses(
             cells=cells,
             t_s=ends_s,
@@ -134,7 +149,8 @@ class TwinBoard(CheckedBoard):
         aperture_s = self._table.pulse_nplc / self._table.line_frequency_hz
         point_s = max(dt_s, self._table.settle_s + aperture_s)
         t_s, v_v, i_a = (np.empty(len(waveform_v)) for _ in range(3))
-        self._pass_time(cells, np.zeros(1))
+        _, ends_s = self._turns(cells, np.zeros(1))
+        self._time.sleep_s(float(ends_s[-1]))
         total: PlantOutputs | None = None
         for k, level_v in enumerate(waveform_v):
             v_source_v = self._converters.source_v(np.array([level_v]))
@@ -149,42 +165,55 @@ class TwinBoard(CheckedBoard):
             v_v[k] = self._converters.measure_v(integrating.v_end_v, nplc)[0]
             i_a[k] = self._converters.measure_a(integrating.charge_c / aperture_s, nplc)[0]
         assert total is not None
-        r_ohm = self._r_series_ohm[self._info.index_of(cells)] + self._r_switch_ohm
+        index = self._info.index_of(cells)
         return SweepTrace(
             cell=(int(cells[0, 0]), int(cells[0, 1])),
             t_s=t_s,
             v_source_v=v_v,
-            v_device_v=v_v - i_a * r_ohm,
+            v_device_v=device_voltage(v_v, i_a, index, self._correction),
             i_a=i_a,
             energy=self._energy(total, np.array([point_s * len(waveform_v)])),
             source=self._info.source,
         )
 
-    def _groups(self, cells: CellArray) -> list[np.ndarray[tuple[int], np.dtype[np.intp]]]:
-        """Cut a request into groups of cells that may be driven at once."""
-        n_cells = len(cells)
-        distinct = len(np.unique(self._info.index_of(cells))) == n_cells
-        if distinct and not self._plant.devices.is_volatile:
-            return [np.arange(n_cells)]
-        return [np.array([k]) for k in range(n_cells)]
+    def _in_turn(
+        self, cells: CellArray, v_source_v: FloatArray, steps_s: list[FloatArray]
+    ) -> tuple[FloatArray, list[PlantOutputs]]:
+        """Connect cells one after the other and drive each for some steps of time.
 
-    def _drive(
-        self, cells: CellArray, v_source_v: FloatArray, dt_s: FloatArray | float
-    ) -> PlantOutputs:
-        index = self._info.index_of(cells)
-        inputs = PlantInputs(index, v_source_v, self._i_limit_a[index])
-        return self._plant.advance(inputs, dt_s)
+        Cells that are not the same are driven at once, and each rests before and after for as long
+        as it is the turn of the others: devices know nothing of each other.
 
-    def _pass_time(self, cells: CellArray, on_s: FloatArray) -> FloatArray:
-        """Let the clock live through connecting and driving each cell; return when each ended."""
+        Returns:
+            When each cell ended, and what each step did.
+        """
+        begins_s, ends_s = self._turns(cells, np.sum(steps_s, axis=0))
         index = self._info.index_of(cells)
-        n_breaks = np.count_nonzero(np.diff(index, prepend=self._connected))
-        self._plant.rest(np.arange(self._plant.devices.n_devices), n_breaks * BREAK_S)
+        parts: list[list[PlantOutputs]] = []
+        from_s = 0.0
+        for group in _distinct(index):
+            devices, until_s = index[group], float(ends_s[group[-1]])
+            inputs = PlantInputs(devices, v_source_v[group], self._i_limit_a[devices])
+            self._plant.rest(devices, np.maximum(begins_s[group] - from_s, 0.0))
+            parts.append([self._plant.drive(inputs, step_s[group]) for step_s in steps_s])
+            self._plant.rest(devices, until_s - ends_s[group])
+            self._plant.rest_others(devices, until_s - from_s)
+            from_s = until_s
+        now_s = self._time.now_s()
+        self._time.skip_s(from_s)
+        return now_s + ends_s, [PlantOutputs.join(list(step)) for step in zip(*parts, strict=True)]
+
+    def _turns(self, cells: CellArray, on_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return when each cell's drive begins and ends, from now; the last stays connected."""
+        index = self._info.index_of(cells)
         before = np.concatenate([[self._connected], index[:-1]])
-        ends_s = self._time.now_s() + np.cumsum(np.where(index != before, BREAK_S, 0.0) + on_s)
+        ends_s = np.cumsum(np.where(index != before, BREAK_S, 0.0) + on_s)
         self._connected = int(index[-1])
-        self._time.skip_s(float(ends_s[-1]) - self._time.now_s())
-        return ends_s
+        return ends_s - on_s, ends_s
+
+    def _drive(self, cells: CellArray, v_source_v: FloatArray, dt_s: float) -> PlantOutputs:
+        index = self._info.index_of(cells)
+        return self._plant.advance(PlantInputs(index, v_source_v, self._i_limit_a[index]), dt_s)
 
     def _energy(self, outputs: PlantOutputs, on_s: FloatArray) -> EnergySplit:
         return EnergySplit(
@@ -195,3 +224,14 @@ class TwinBoard(CheckedBoard):
             instrument_j=on_s * self._table.instrument_power_w,
             method="integral",
         )
+
+
+def _distinct(index: IndexArray) -> list[IndexArray]:
+    """Cut a request into runs in which no device comes twice; return their rows."""
+    cuts, seen = [0], set[int]()
+    for k, device in enumerate(index.tolist()):
+        if device in seen:
+            cuts.append(k)
+            seen.clear()
+        seen.add(device)
+    return [np.arange(a, b) for a, b in pairwise([*cuts, len(index)])]

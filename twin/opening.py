@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hil.applied import apply_records
 from hil.boards.assembly import assemble
+from hil.boards.model_uncertainty import ModelUncertainty
 from hil.boards.smu import SmuBoard
 from hil.instruments.accuracy import KEITHLEY_2400
 from hil.instruments.keithley2400 import Keithley2400Smu
@@ -16,20 +20,27 @@ from twin.bench import TwinBench
 from twin.board import TwinBoard
 from twin.converters import Converters, IdealConverters, RealConverters
 from twin.devices.base import DeviceModel
-from twin.devices.mss import MssDevices
-from twin.devices.mss_stochastic import StochasticMssDevices
+from twin.drawn import draw_circuit, draw_reference_ohm
 from twin.firmware.keithley2400 import Keithley2400Firmware
-from twin.firmware.switch_board import SwitchBoardFirmware
-from twin.parameters import DeviceRecord, load_record, stack_records
+from twin.firmware.switch_board import SwitchBoardFirmware, uuid_of
+from twin.memristors import BY_RECORD, build_memristors
+from twin.parameters import DeviceRecord, load_record
 from twin.plant import Plant
+from twin.references import MixedDevices, References
 from twin.servers.inprocess import InProcessAdapter, InProcessPort
 
-DEFAULT_RECORDS = {
+RESISTOR = ModelUncertainty(0.0, 0.0, "a resistor needs no model")
+
+MSS_RECORDS = {
     Dopant.W: ["w-m1", "w-m2"],
     Dopant.CR: ["cr-assumed"],
     Dopant.C: ["c-assumed"],
 }
-"""Records that the devices of a dopant take in turn, where the station names none."""
+"""Records that the devices of a dopant take in turn, where the station names none and asks for
+metastable switches."""
+
+DEFAULT_RECORDS = MSS_RECORDS
+"""The same where each device has the model of its record."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +55,41 @@ class TwinInstruments:
 def open_direct(station: Station, *, seed: int | None, source_reason: str) -> TwinBoard:
     """Open the direct twin of a station; entry point ``twin``."""
     seed = station.table.twin.seed if seed is None else seed
-    records = _records(station)
+    records = device_records(station)
+    identity = {
+        "twin": f"direct twin, seed {seed}",
+        "smu": f"no instrument, model 2400 in the twin, {_serial_number(seed)}, direct",
+        "switch_board": f"no instrument, switch board in the twin, UUID {_board_uuid(seed)}",
+    }
+    stands_in = station.source is Source.BENCH
+    applied = apply_records(station, KEITHLEY_2400, identity, stands_in=stands_in)
     info = BoardInfo(
         station=station.name,
         kind="twin",
         source=Source.TWIN,
         source_reason=source_reason,
-        identity={"twin": f"direct twin, seed {seed}"},
+        identity=identity,
         shape=(1, len(station.devices)),
         devices=station.devices,
         capabilities=frozenset(Capability),
         min_pulse_width_s=Keithley2400Smu.min_pulse_width_s,
         switch_resistance_ohm=station.table.circuit.switch_resistance_ohm,
         tolerance_ratio=station.table.circuit.tolerance_ratio,
-        calibration=_calibration(records),
+        calibration={**_calibration(records), **applied.calibration},
     )
-    return TwinBoard(info, station, _plant(station, records, seed), _converters(station, seed))
+    memristors = iter(records)
+    uncertainties = [
+        next(memristors).model_uncertainty if device.reference_ohm is None else RESISTOR
+        for device in station.devices
+    ]
+    return TwinBoard(
+        info,
+        station,
+        _plant(station, records, seed),
+        _converters(station, seed),
+        applied.correction,
+        uncertainties,
+    )
 
 
 def open_wire(station: Station, *, seed: int | None, source_reason: str) -> SmuBoard:
@@ -75,7 +105,7 @@ def open_wire(station: Station, *, seed: int | None, source_reason: str) -> SmuB
         instruments.bench,
         kind="twin-wire",
         source_reason=source_reason,
-        calibration=_calibration(_records(station)),
+        calibration=_calibration(device_records(station)),
     )
 
 
@@ -90,9 +120,9 @@ def build_instruments(
         jumper: switch position that is closed until a host greets the switch board.
     """
     seed = station.table.twin.seed if seed is None else seed
-    serial_number = f"TWIN{seed:08d}"
+    serial_number = _serial_number(seed)
     bench = TwinBench(
-        _plant(station, _records(station), seed),
+        _plant(station, device_records(station), seed),
         {device.position: index for index, device in enumerate(station.devices)},
         station.table.switch_board.n_positions,
         _converters(station, seed),
@@ -106,16 +136,22 @@ def build_instruments(
     )
 
 
-def _records(station: Station) -> list[DeviceRecord]:
-    """Return the parameter record of each device of a station."""
+def device_records(station: Station) -> list[DeviceRecord]:
+    """Return the parameter record of each memristor of a station."""
     loaded: dict[str, DeviceRecord] = {}
     taken = dict.fromkeys(Dopant, 0)
+    twin = station.table.twin
+    defaults = DEFAULT_RECORDS if twin.model == BY_RECORD else MSS_RECORDS
     records = []
     for device in station.devices:
-        names = station.table.twin.records.get(device.dopant) or DEFAULT_RECORDS[device.dopant]
+        if device.reference_ohm is not None:
+            continue
+        names = twin.records.get(device.dopant) or defaults[device.dopant]
         name = names[taken[device.dopant] % len(names)]
         taken[device.dopant] += 1
-        records.append(loaded.setdefault(name, load_record(name)))
+        if name not in loaded:
+            loaded[name] = load_record(name, [station.records_folder])
+        records.append(loaded[name])
     return records
 
 
@@ -128,20 +164,61 @@ def _calibration(records: list[DeviceRecord]) -> dict[str, str]:
 
 
 def _plant(station: Station, records: list[DeviceRecord], seed: int) -> Plant:
-    parameters = stack_records(records)
-    devices: DeviceModel
-    if station.table.twin.model == "mss-stochastic":
-        devices = StochasticMssDevices(parameters, _rng(seed, "devices"))
-    else:
-        devices = MssDevices(parameters)
-    r_series_ohm = np.array([device.series_resistor_ohm for device in station.devices])
-    return Plant(devices, r_series_ohm, station.table.circuit.switch_resistance_ohm)
+    circuit = station.circuit
+    if station.table.twin.instrument_noise:
+        circuit = draw_circuit(station, _rng(seed, "board"))
+    devices = _devices(station, records, seed)
+    return Plant(devices, circuit.r_series_ohm, circuit.r_switch_ohm, circuit.load_siemens)
+
+
+def _devices(station: Station, records: list[DeviceRecord], seed: int) -> DeviceModel:
+    references = References(
+        np.array(
+            [
+                draw_reference_ohm(device, _rng(seed, f"reference {device.name}"))
+                if station.table.twin.instrument_noise
+                else device.reference_ohm
+                for device in station.devices
+                if device.reference_ohm is not None
+            ]
+        )
+    )
+    if not records:
+        return references
+    memristors = _memristors(station, records, seed)
+    if not references.n_devices:
+        return memristors
+    return MixedDevices(memristors, references, _is_reference(station))
+
+
+def _memristors(station: Station, records: list[DeviceRecord], seed: int) -> DeviceModel:
+    twin = station.table.twin
+    return build_memristors(
+        records,
+        model=twin.model,
+        seed=seed,
+        numbers=np.flatnonzero(~_is_reference(station)).tolist(),
+        device_spread=twin.device_spread,
+        cycle_spread=twin.cycle_spread,
+    )
+
+
+def _is_reference(station: Station) -> NDArray[np.bool_]:
+    return np.array([device.reference_ohm is not None for device in station.devices])
 
 
 def _converters(station: Station, seed: int) -> Converters:
     if not station.table.twin.instrument_noise:
         return IdealConverters()
-    return RealConverters(KEITHLEY_2400, _rng(seed, "instrument"))
+    return RealConverters(KEITHLEY_2400, _rng(seed, "instrument"), station.max_voltage_v)
+
+
+def _serial_number(seed: int) -> str:
+    return f"TWIN{seed:08d}"
+
+
+def _board_uuid(seed: int) -> UUID:
+    return uuid_of(_serial_number(seed))
 
 
 def _rng(seed: int, use: str) -> np.random.Generator:

@@ -1,158 +1,107 @@
-"""Parameter records of the twin's devices: TOML files with a unit, source and status per value."""
+"""Parameters of the twin's devices, out of calibration records."""
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hil import records as files
+from hil.boards.model_uncertainty import ModelUncertainty, model_uncertainty
 from hil.errors import StationError, UsageError
+from hil.records import Head, Quantity, Record
 from hil.toml_lines import find_line
 from hil.types import Dopant
+from twin.devices.device_parameters import DeviceParameters
+from twin.devices.gmss_parameters import GmssParameters
 from twin.devices.mss_parameters import MssParameters
+from twin.devices.vteam import VteamParameters
 
-Status = Literal["fitted", "assumed"]
+MODELS: Mapping[str, type[DeviceParameters]] = {
+    "mss": MssParameters,
+    "gmss": GmssParameters,
+    "vteam": VteamParameters,
+}
+"""Device models that a record can be of, with what they need."""
 
-# Held during a fit (room temperature, dead band) or outside of it (state as delivered, graininess):
-# their own status does not decide that of a record.
-_WITHOUT_STATUS = frozenset({"v_t_v", "v_dead_on_v", "v_dead_off_v", "r_init_ohm", "n_switches"})
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _Entry(_Table):
-    value: float = Field(allow_inf_nan=False)
-    unit: str
-    source: str = Field(min_length=1)
-    status: Status
-
-
-class _Ohm(_Entry):
-    value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["ohm"]
-
-
-class _Volt(_Entry):
-    unit: Literal["V"]
-
-
-class _Thermal(_Volt):
-    value: float = Field(gt=0, allow_inf_nan=False)
-
-
-class _Edge(_Volt):
-    value: float = Field(ge=0, allow_inf_nan=False)
-
-
-class _Second(_Entry):
-    value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["s"]
-
-
-class _Count(_Entry):
-    value: int = Field(ge=1)
-    unit: Literal["1"]
-
-
-class MssTable(_Table):
-    """``[parameters]`` of a metastable-switch device; see ``MssParameters`` for the meaning."""
-
-    r_on_ohm: _Ohm
-    r_off_ohm: _Ohm
-    v_on_v: _Volt
-    v_off_v: _Volt
-    tau_s: _Second
-    v_t_v: _Thermal
-    v_dead_on_v: _Edge
-    v_dead_off_v: _Edge
-    r_init_ohm: _Ohm
-    n_switches: _Count
-
-    @model_validator(mode="after")
-    def _makes_a_device(self) -> Self:
-        MssParameters.broadcast(1, **{name: entry.value for name, entry in self})
-        return self
-
-
-class HeadTable(_Table):
-    """``[record]``: what the record is and where it comes from."""
-
-    id: str = Field(pattern=r"^[a-z0-9-]+$")
-    device: str = Field(min_length=1)
-    dopant: Literal["W", "Cr", "C"]
-    model: Literal["mss"]
-    created: datetime.date
-    attribution: str
-    note: str
-
-
-class _File(_Table):
-    record: HeadTable
-    parameters: MssTable
+P = TypeVar("P", bound=DeviceParameters)
 
 
 @dataclass(frozen=True)
 class DeviceRecord:
-    """A parameter record that was read and checked.
+    """A calibration record of a device, checked against its model.
 
     Attributes:
-        head: what it is and where it comes from.
-        parameters: values, each with unit, source and status.
-        sha256: of the file; stored with every run that uses it.
+        record: what was read.
     """
 
-    head: HeadTable
-    parameters: MssTable
-    sha256: str
+    record: Record
+
+    @property
+    def head(self) -> Head:
+        """What it is and where it comes from."""
+        return self.record.head
 
     @property
     def record_id(self) -> str:
         """Identifier, which is also the name of the file."""
-        return self.head.id
+        return self.record.record_id
+
+    @property
+    def parameters(self) -> Mapping[str, Quantity]:
+        """The values, by name."""
+        return self.record.parameters
+
+    @property
+    def sha256(self) -> str:
+        """Of the file; stored with every run that uses the record."""
+        return self.record.sha256
+
+    @property
+    def model(self) -> str:
+        """Name of the device model, a key of ``MODELS``."""
+        return self.record.conditions.model or ""
 
     @property
     def dopant(self) -> Dopant:
         """Dopant of the device."""
-        return Dopant(self.head.dopant)
+        return Dopant(self.record.conditions.dopant or "")
 
     @property
-    def status(self) -> Status:
-        """``assumed`` as soon as one parameter of the device itself is assumed."""
-        statuses = {e.status for name, e in self.parameters if name not in _WITHOUT_STATUS}
+    def status(self) -> Literal["fitted", "assumed"]:
+        """``assumed`` as soon as one parameter that loops decide is assumed.
+
+        Parameters that are held during a fit (dead band, temperature) or that loops do not tell
+        (state as delivered, memory, spreads) have a status of their own, and no say.
+        """
+        statuses = {self.parameters[name].status for name in MODELS[self.model].decided}
         return "assumed" if "assumed" in statuses else "fitted"
+
+    @property
+    def model_uncertainty(self) -> ModelUncertainty:
+        """How far its model may be from the device that it was fitted to."""
+        return model_uncertainty(self.record.quality, self.values())
 
     def values(self) -> dict[str, float]:
         """Return the bare numbers by name; each name carries its unit."""
-        return {name: entry.value for name, entry in self.parameters}
+        return {name: quantity.value for name, quantity in self.parameters.items()}
 
 
-def record_ids() -> tuple[str, ...]:
-    """Return the identifiers of all records that ship, sorted."""
-    files = (resources.files("calibration") / "records").iterdir()
-    return tuple(sorted(f.name[:-5] for f in files if f.name.endswith(".toml")))
+def record_ids(folders: Sequence[Path | str] = ()) -> tuple[str, ...]:
+    """Return the identifiers of all device records in ``folders`` and that ship, sorted."""
+    return tuple(r.record_id for r in files.list_records(folders) if r.head.kind == "device")
 
 
-def load_record(record_id: str) -> DeviceRecord:
-    """Read a record that ships with the package.
+def load_record(record_id: str, folders: Sequence[Path | str] = ()) -> DeviceRecord:
+    """Read a device record from the first of ``folders`` that has it, else one that ships.
 
     Raises:
         StationError: no such record, or its file is wrong; the message names file, line and key.
     """
-    known = record_ids()
-    if record_id not in known:
-        raise StationError(f"no device record {record_id!r}; there are {', '.join(known)}")
-    name = f"{record_id}.toml"
-    data = (resources.files("calibration") / "records" / name).read_bytes()
-    return parse_record(data, origin=f"calibration/records/{name}", record_id=record_id)
+    return device_record(files.load_record(record_id, folders))
 
 
 def parse_record(data: bytes, origin: str, record_id: str | None = None) -> DeviceRecord:
@@ -164,42 +113,77 @@ def parse_record(data: bytes, origin: str, record_id: str | None = None) -> Devi
         record_id: identifier that the record has to carry, if any.
 
     Raises:
-        StationError: with the file and the key at fault.
+        StationError: with the file, the line and the key at fault.
     """
-    try:
-        text = data.decode("utf-8")
-        tables = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise StationError(f"{origin}: not valid TOML: {error}") from error
-    try:
-        file = _File.model_validate(tables)
-    except ValidationError as error:
-        raise StationError(f"{origin}{_explain(error, text)}") from error
-    if record_id is not None and file.record.id != record_id:
-        raise StationError(f"{origin}: record.id: is {file.record.id!r}, expected {record_id!r}")
-    return DeviceRecord(file.record, file.parameters, hashlib.sha256(data).hexdigest())
+    return device_record(files.parse_record(data, origin, record_id))
 
 
-def stack_records(records: Sequence[DeviceRecord]) -> MssParameters:
-    """Return the parameters of ``len(records)`` devices, in order.
+def device_record(record: Record) -> DeviceRecord:
+    """Check that a record describes a device of a known model.
 
     Raises:
-        UsageError: no record was given.
+        StationError: with the file, the line and the key at fault.
+    """
+    if record.head.kind != "device":
+        raise _wrong(record, "record.kind", f"is {record.head.kind!r}; a twin needs a device")
+    if record.conditions.dopant is None:
+        raise _wrong(record, "conditions.dopant", "this key is missing")
+    model = record.conditions.model or ""
+    if model not in MODELS:
+        raise _wrong(record, "conditions.model", f"is {model!r}, not one of {', '.join(MODELS)}")
+    names = MODELS[model].names()
+    for name in names:
+        if name not in record.parameters:
+            raise _wrong(record, f"parameters.{name}", "this key is missing")
+    for name, quantity in record.parameters.items():
+        if name not in names:
+            raise _wrong(
+                record, f"parameters.{name}", f"a device of model {model!r} has no such parameter"
+            )
+        if quantity.unit != unit_of(name):
+            message = f"is {quantity.unit!r}, expected {unit_of(name)!r}"
+            raise _wrong(record, f"parameters.{name}.unit", message)
+    device = DeviceRecord(record)
+    try:
+        MODELS[model].broadcast(1, **device.values())
+    except UsageError as error:
+        at_fault = next(name for name in names if f" {name} " in str(error))
+        raise _wrong(record, f"parameters.{at_fault}.value", str(error)) from error
+    return device
+
+
+def unit_of(name: str) -> str:
+    """Return the unit that the name of a device parameter carries."""
+    for ending, unit in (("_per_v", "1/V"), ("_ohm", "ohm"), ("_v", "V"), ("_s", "s")):
+        if name.endswith(ending):
+            return unit
+    return "1"
+
+
+def stack(records: Sequence[DeviceRecord], into: type[P]) -> P:
+    """Return the parameters of ``len(records)`` devices of one model, in order.
+
+    Raises:
+        UsageError: no record was given, or one of another model.
     """
     if not records:
         raise UsageError("no device records to stack; a twin needs at least one device")
+    for record in records:
+        if MODELS[record.model] is not into:
+            wanted = next(name for name, model in MODELS.items() if model is into)
+            raise UsageError(
+                f"record {record.record_id!r} is of model {record.model!r}, not {wanted!r}"
+            )
     rows = [record.values() for record in records]
-    return MssParameters(**{name: np.array([row[name] for row in rows], float) for name in rows[0]})
+    return into(**{name: np.array([row[name] for row in rows], float) for name in into.names()})
 
 
-def _explain(error: ValidationError, text: str) -> str:
-    first: Any = error.errors(include_url=False)[0]
-    path = list(first["loc"])
-    line = find_line(text, path)
-    message = {"extra_forbidden": "no such key", "missing": "this key is missing"}.get(
-        first["type"], first["msg"]
-    )
-    given = first["input"]
-    shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""
+def stack_records(records: Sequence[DeviceRecord]) -> MssParameters:
+    """Return the parameters of metastable-switch devices; see ``stack``."""
+    return stack(records, MssParameters)
+
+
+def _wrong(record: Record, path: str, message: str) -> StationError:
+    line = find_line(record.toml, path.split("."))
     where = f", line {line}" if line else ""
-    return f"{where}: {'.'.join(str(part) for part in path)}: {message}{shown}"
+    return StationError(f"{record.origin}{where}: {path}: {message}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,9 +34,18 @@ class AccuracyTable:
 
     ranges: tuple[RangeAccuracy, ...]
 
+    @cached_property
+    def _tops(self) -> FloatArray:
+        return np.array([r.full_scale for r in self.ranges]) * 1.05
+
+    @cached_property
+    def noise_rms(self) -> FloatArray:
+        """Noise of one reading at 1 power line cycle, by range."""
+        return np.array([r.noise_rms for r in self.ranges])
+
     def range_index(self, readings: ArrayLike) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
         """Return which range each reading falls into; 5 % over-range is allowed."""
-        tops = np.array([r.full_scale for r in self.ranges]) * 1.05
+        tops = self._tops
         return np.minimum(np.searchsorted(tops, np.abs(readings)), len(tops) - 1)
 
     def bound(self, readings: ArrayLike) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -24,6 +25,8 @@ def _database_option(command: F) -> F:
         help="SQLite file.",
     )(command)
 
+
+_MAX_EVENTS = 20  # of one kind; a run that differs from its twin has hundreds
 
 _run_argument = click.argument("run", default=LATEST, metavar="[RUN]")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -65,8 +68,14 @@ def show(run: str, database: Path, as_json: bool) -> None:
         click.echo(f"  {title.replace('_', ' ')}")
         for name, value in details[title].items():
             click.echo(f"    {name:24}{value}")
+    shown: Counter[str] = Counter()
     for event in details["events"]:
-        click.echo(f"  {event['level']:8}{event['kind']}: {event['message']}")
+        shown[event["kind"]] += 1
+        if shown[event["kind"]] <= _MAX_EVENTS:
+            click.echo(f"  {event['level']:8}{event['kind']}: {event['message']}")
+    for kind, n in shown.items():
+        if n > _MAX_EVENTS:
+            click.echo(f"  and {n - _MAX_EVENTS} more events {kind!r}; --json shows all")
 
 
 @click.command()

@@ -12,10 +12,15 @@ import click
 
 from hil.errors import HilError, UsageError
 from procedures.cli.browse import export, plot, runs, show
+from procedures.cli.calibrate import calibrate
+from procedures.cli.calibrations import calibrations
 from procedures.cli.catalogue import list_procedures, stations
+from procedures.cli.compare import compare, drift
 from procedures.cli.exits import ABORTED, FAILED, FINISHED, USAGE
 from procedures.cli.gui import gui
+from procedures.cli.imports import import_data
 from procedures.cli.run import run
+from procedures.cli.shadow import shadow
 from procedures.cli.twin import twin
 
 
@@ -43,7 +48,23 @@ def hil(verbose: bool) -> None:
         warnings.simplefilter("ignore")
 
 
-for command in (run, list_procedures, runs, show, export, plot, gui, twin, stations):
+for command in (
+    run,
+    shadow,
+    compare,
+    drift,
+    calibrate,
+    calibrations,
+    list_procedures,
+    runs,
+    show,
+    export,
+    plot,
+    import_data,
+    gui,
+    twin,
+    stations,
+):
     hil.add_command(command)
 
 

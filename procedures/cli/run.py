@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,25 @@ from procedures.runner import run as run_procedure
 _SHORT = {"database": "--db"}
 
 
-class _Procedures(click.Group):
-    """Makes the command of a procedure when it is asked for."""
+class ProcedureGroup(click.Group):
+    """Makes the command of a procedure when it is asked for, by ``make_command``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the procedures."""
         return list(PROCEDURES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        return _command(cmd_name, find_procedure(cmd_name))
+        """Return the command of one; an unknown name is wrong usage."""
+        return self.make_command(cmd_name, find_procedure(cmd_name))
+
+    def make_command(self, name: str, procedure: type[BoardProcedure]) -> click.Command:
+        """Return the command of a procedure."""
+        return procedure_command(
+            name, procedure, lambda as_json, **given: _run(procedure, given, as_json), []
+        )
 
 
-@click.group(cls=_Procedures, subcommand_metavar="PROCEDURE [PARAMETERS]...")
+@click.group(cls=ProcedureGroup, subcommand_metavar="PROCEDURE [PARAMETERS]...")
 def run() -> None:
     """Run a procedure on a station: `hil run PROCEDURE --help` lists its parameters."""
 
@@ -58,12 +67,18 @@ def parameter_values(
     }
 
 
-def _command(name: str, procedure: type[BoardProcedure]) -> click.Command:
+def procedure_command(
+    name: str,
+    procedure: type[BoardProcedure],
+    callback: Callable[..., int],
+    more: list[click.Option],
+) -> click.Command:
+    """Return a command with an option for each parameter of a procedure, ``more``, and --json."""
     as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document.")
     return click.Command(
         name,
-        callback=lambda as_json, **given: _run(procedure, given, as_json),
-        params=[*parameter_options(procedure), as_json],
+        callback=callback,
+        params=[*parameter_options(procedure), *more, as_json],
         help=procedure.__doc__,
         short_help=first_line(procedure),
     )
@@ -90,13 +105,23 @@ def _option(name: str, parameter: Parameter) -> click.Option:
 
 def _run(procedure_class: type[BoardProcedure], given: dict[str, Any], as_json: bool) -> int:
     procedure = procedure_class(**parameter_values(procedure_class, given))
+    outcome = carry_out(procedure)
+    print_run(Path(procedure.database), outcome, as_json)
+    return BY_STATUS[outcome.status]
+
+
+def carry_out(procedure: BoardProcedure) -> Outcome:
+    """Run a procedure with a progress bar; from here on signals stop the run, and nothing else.
+
+    Raises:
+        HilError: the run never began.
+    """
     _leave_signals_to_the_run()
     with _Progress() as progress:
         outcome = run_procedure(procedure, progress.listen)
     if not outcome.run_id:
         raise _never_began(outcome)
-    _print(Path(procedure.database), outcome, as_json)
-    return BY_STATUS[outcome.status]
+    return outcome
 
 
 def _leave_signals_to_the_run() -> None:
@@ -116,14 +141,21 @@ def _never_began(outcome: Outcome) -> BaseException:
     return HilError(outcome.error or "the run did not begin")
 
 
-def _print(path: Path, outcome: Outcome, as_json: bool) -> None:
+def print_run(
+    path: Path,
+    outcome: Outcome,
+    as_json: bool,
+    more: Mapping[str, object] | None = None,
+    more_text: str = "",
+) -> None:
+    """Print what there is to say about a run that has ended, with more if there is more."""
     with RunDatabase(path) as database:
         summary = summarise(database, database.find(outcome.run_id))
-    summary["database"] = str(path.resolve())
+    summary |= {"database": str(path.resolve())} | dict(more or {})
     if as_json:
         click.echo(to_json(summary))
     else:
-        click.echo(as_text(summary))
+        click.echo("\n".join(filter(None, (as_text(summary), more_text))))
         click.echo(f"database: {summary['database']}")
     if outcome.error:
         click.echo(f"hil: run {outcome.run_id} {outcome.status}: {outcome.error}", err=True)

@@ -136,7 +136,7 @@ def test_conductance_is_true_within_its_uncertainty(twin_rig: Rig, amplitude_v: 
     cells = np.concatenate([board.info.cells_of(Dopant.W), board.info.cells_of(Dopant.CR)])
     board.pulse(cells, amplitude_v, WIDTH_S)
     readings = board.measure(cells, READ_V)
-    off = abs(readings.g_siemens - twin_rig.truth_siemens(cells))
+    off = abs(readings.g_siemens - twin_rig.truth_siemens(cells, readings.v_device_v))
     assert (off <= readings.g_expanded_siemens).all()
     assert (readings.g_expanded_siemens < 0.2 * readings.g_siemens + 1e-6).all(), "says nothing"
 
@@ -182,20 +182,20 @@ def test_matvec_is_the_sum_of_what_was_measured(rig: Rig) -> None:
 
 
 class Ledger:
-    """What the plant itself gave and took, for one device at a time."""
+    """What the plant itself gave and took, for what it drove."""
 
     def __init__(self, rig: Rig) -> None:
         assert rig.plant is not None
         self.source_j = self.device_j = 0.0
-        advance = rig.plant.advance
+        drive = rig.plant.drive
 
         def noting(inputs: PlantInputs, dt_s: FloatArray | float) -> PlantOutputs:
-            outputs = advance(inputs, dt_s)
+            outputs = drive(inputs, dt_s)
             self.source_j += float((inputs.v_source_v * outputs.charge_c).sum())
             self.device_j += float(outputs.device_j.sum())
             return outputs
 
-        setattr(rig.plant, "advance", noting)  # noqa: B010 (a method of an instance)
+        setattr(rig.plant, "drive", noting)  # noqa: B010 (a method of an instance)
 
 
 def operate(board: Board, what: str) -> EnergySplit:
@@ -220,9 +220,10 @@ def test_energy_goes_somewhere(rig: Rig, what: str) -> None:
     assert all((part >= -1e-12 * total).all() for part in parts)
     assert (energy.instrument_j > 0).all()
     device = rig.board.info.device_at(first(rig.board)[0])
-    r_switch_ohm = rig.station.table.circuit.switch_resistance_ohm
+    circuit = rig.station.table.circuit
     share = energy.switch_j / energy.series_j
-    assert share == pytest.approx(r_switch_ohm / device.series_resistor_ohm, rel=1e-9)
+    nominal = circuit.switch_resistance_ohm / device.series_resistor_ohm
+    assert share == pytest.approx(nominal, rel=2.1 * circuit.tolerance_ratio)  # of either
 
 
 # How far the energy of a run may be from what the source of the twin gave, V times its charge.

@@ -51,7 +51,7 @@ class BoardUse(RuleBasedStateMachine):
         assert np.array_equal(before, self.states())
         np.testing.assert_allclose(wire.g_siemens, direct.g_siemens, rtol=STATE_RTOL)
         for rig, readings in zip(self.rigs, (direct, wire), strict=True):
-            off = abs(readings.g_siemens - rig.truth_siemens(cells))
+            off = abs(readings.g_siemens - rig.truth_siemens(cells, readings.v_device_v))
             assert (off <= readings.g_expanded_siemens).all()
 
     @rule(cells=CELLS, amplitude_v=AMPLITUDES_V, width_s=WIDTHS_S, n_pulses=st.integers(1, 3))

@@ -151,6 +151,7 @@ def test_inputs_are_all_parameters_with_their_defaults(open_window: OpenWindow, 
         ("pulse-train", "Pulse", "Conductance (S)"),
         ("program-verify", "Target (S)", "Conductance (S)"),
         ("on-chip-training", "Target (S)", "Conductance (S)"),
+        ("read-references", "Time (s)", "Conductance (S)"),
     ],
 )
 def test_first_axes(open_window: OpenWindow, name: str, x: str, y: str) -> None:

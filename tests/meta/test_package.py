@@ -19,7 +19,10 @@ from twin.parameters import load_record, record_ids
 ROOT = Path(hil.__file__).parents[1]
 
 # Scripts rely on these.
-COMMAND_LINE_NAMES = ["iv-sweep", "read-array", "pulse-train", "program-verify", "on-chip-training"]
+COMMAND_LINE_NAMES = [
+    *("iv-sweep", "read-array", "pulse-train", "program-verify", "on-chip-training"),
+    "read-references",
+]
 
 
 def test_procedures_have_the_names_that_scripts_rely_on() -> None:
@@ -92,7 +95,7 @@ def test_records_are_data_with_a_unit_source_and_status() -> None:
     for name in record_ids():
         record = load_record(name)
         assert record.status == ("assumed" if "assumed" in name else "fitted")
-        for _, entry in record.parameters:
+        for entry in record.parameters.values():
             assert entry.source
             assert entry.unit
     assert not list((ROOT / "calibration" / "records").glob("*.py"))

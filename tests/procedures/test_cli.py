@@ -140,7 +140,8 @@ def test_every_procedure_has_a_picture(name: str, hil: Hil, here: Path) -> None:
     pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
     n_devices = {"W": 30} if name == "on-chip-training" else {"W": 2}
     (here / "more.toml").write_text(station_text("twin", n_devices=n_devices), encoding="utf-8")
-    assert hil("run", name, "--station", "more.toml").code == 0
+    station = "references" if name == "read-references" else "more.toml"
+    assert hil("run", name, "--station", station).code == 0
     said = hil("plot", "--out", "picture.svg")
     assert (said.code, said.err) == (0, "")
     assert said.out == f"picture: {here / 'picture.svg'}\n"

@@ -37,9 +37,14 @@ def station_text(
     n_devices: Mapping[str, int] | None = None,
     watchdog_s: float = 1.0,
     fallback: str = "none",
+    model: str = "mss",
     extra: str = "",
 ) -> str:
-    """Return the text of a station: by default four W, one Cr and one C device."""
+    """Return the text of a station: by default four W, one Cr and one C device.
+
+    They are plain metastable switches, which hold their state and have one conductance at all
+    voltages; ``model="record"`` for the devices that a station has by default.
+    """
     address = {"smu": "twin:", "switch_board": "twin:"} | dict(addresses or {})
     names = [
         (dopant, f"{dopant}{k + 1:02d}")
@@ -68,6 +73,7 @@ series_resistor_ohm = 10000.0
 switch_resistance_ohm = {SWITCH_OHM}
 [twin]
 instrument_noise = {str(noise).lower()}
+model = "{model}"
 {extra}
 [devices]
 {devices}
@@ -110,10 +116,11 @@ class Rig:
     def is_wire(self) -> bool:
         return self.instruments is not None
 
-    def truth_siemens(self, cells: ArrayLike) -> FloatArray:
+    def truth_siemens(self, cells: ArrayLike, v_device_v: ArrayLike = 0.0) -> FloatArray:
+        """Return the conductance that devices have at a voltage; 0 for the small-signal one."""
         assert self.plant is not None
         index = self.board.info.index_of(as_cells(cells, self.board.info.shape))
-        return self.plant.devices.conductance_siemens(index)
+        return self.plant.devices.conductance_siemens(index, v_device_v)
 
     def traces(self) -> object:
         """Return all that a request could have left behind anywhere."""

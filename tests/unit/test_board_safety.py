@@ -116,7 +116,7 @@ def test_a_source_that_limits_its_current_means_a_wrong_resistor() -> None:
     plant = rig.instruments.bench.plant
     plant._r_total_ohm[:] = 1.0  # somebody bridged the resistors, and the device is a short
     x = np.ones(plant.devices.n_devices)
-    plant.devices.x = x  # type: ignore[attr-defined]
+    plant.devices.x = x
     with rig.board as board, pytest.raises(BoardError, match="series resistor"):
         board.pulse([(0, 5)], 2.0, 0.02)  # a C device: 50 uA
     rig.assert_is_safe()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.errors import ParameterError
-from hil.types import Dopant
+from hil.types import MEMRISTORS, Dopant
 from procedures.learning import network
 from procedures.learning.mapping import DEFAULT_WINDOWS, ConductanceWindow
 from procedures.learning.network import N_WEIGHTS, Training, accuracy, outputs, train
@@ -126,7 +126,7 @@ def test_a_window_has_two_ends(lowest: float, highest: float) -> None:
         ConductanceWindow(lowest, highest)
 
 
-@pytest.mark.parametrize("dopant", list(Dopant))
+@pytest.mark.parametrize("dopant", MEMRISTORS)
 def test_the_default_window_lies_between_off_and_on_of_the_devices(dopant: Dopant) -> None:
     window = DEFAULT_WINDOWS[dopant]
     for name in DEFAULT_RECORDS[dopant]:

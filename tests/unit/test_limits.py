@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hil.errors import LimitError, UsageError
 from hil.limits import DEFAULT_LIMITS, DeviceLimits, LimitChecker
-from hil.types import BoardInfo, Capability, Device, Dopant, Source, as_cells
+from hil.types import MEMRISTORS, BoardInfo, Capability, Device, Dopant, Source, as_cells
 
 DEVICES = (
     Device("W1", Dopant.W, "U1.1", 0, 10_000.0),
@@ -46,7 +46,7 @@ def test_the_published_limits() -> None:
     assert DEFAULT_LIMITS[Dopant.W].max_current_a == 1e-3
     assert DEFAULT_LIMITS[Dopant.C].max_current_a == 50e-6
     assert DEFAULT_LIMITS[Dopant.CR] == DEFAULT_LIMITS[Dopant.C], "until one is measured"
-    assert all(limit.max_read_v == 0.1 for limit in DEFAULT_LIMITS.values())
+    assert all(DEFAULT_LIMITS[dopant].max_read_v == 0.1 for dopant in MEMRISTORS)
 
 
 def test_what_passes_is_returned_unchanged_one_value_a_cell() -> None:

@@ -150,7 +150,7 @@ def test_no_time_no_change() -> None:
 
 
 def test_nan_is_refused_not_integrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twin.devices.mss_integrator._MAX_TRIALS", 1000)
+    monkeypatch.setattr("twin.devices.integrator._MAX_TRIALS", 1000)
     devices = MssDevices(parameters("w-m1"), x=[0.1])
     with pytest.raises(UnmodelledError, match="finite"):
         devices.drive(ONE, Constant(np.nan), np.array([1e-3]), R_OHM, FREE_A)

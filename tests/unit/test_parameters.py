@@ -33,6 +33,21 @@ def test_w_m1_holds_the_fit_and_who_measured() -> None:
     assert record.sha256 == hashlib.sha256(RECORD).hexdigest()
 
 
+def test_values_of_the_first_records_are_still_the_same() -> None:
+    assert list(load_record("w-m2").values().values()) == [
+        1769.0,
+        69600.0,
+        0.420,
+        0.115,
+        1.6e-5,
+        0.0257,
+        0.12,
+        0.08,
+        69000.0,
+        10000.0,
+    ]
+
+
 def test_every_dead_band_covers_rest_and_the_longest_read() -> None:
     for record_id in record_ids():
         record = load_record(record_id)
@@ -68,6 +83,20 @@ def test_unknown_record_names_those_that_exist() -> None:
         (b"Knowm W", b"\xff", "not valid TOML"),
         (b'id = "w-m1"', b'id = "w-m2"', r"record\.id"),
         (b"value = 10000\n", b"value = 10000.5\n", r"n_switches\.value"),
+        (b'kind = "device"', b'kind = "board"', r"here, line \d+: record\.kind"),
+        (b'dopant = "W"\n', b"", r"conditions\.dopant: this key is missing"),
+        (
+            b'model = "mss"',
+            b'model = "rram"',
+            r"conditions\.model: is 'rram', not one of mss, gmss",
+        ),
+        (b'model = "mss"', b'model = "gmss"', r"parameters\.n_on_per_v: this key is missing"),
+        (
+            b"[parameters.tau_s]",
+            b'[parameters.tau_ms]\nvalue = 1.0\nunit = "s"\nsource = "x"\nstatus = "fitted"\n'
+            b"[parameters.tau_s]",
+            r"parameters\.tau_ms: a device of model 'mss' has no",
+        ),
     ],
 )
 def test_wrong_records_are_refused_with_file_and_key(old: bytes, new: bytes, message: str) -> None:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from hil.types import FloatArray, IndexArray
-from twin.devices.base import Response, Waveform
+from twin.devices.base import Response, Waveform, Wear
 from twin.devices.mss import MssDevices
 from twin.devices.mss_parameters import MssParameters
 from twin.parameters import load_record, stack_records
@@ -37,13 +38,22 @@ class Resistors:
         self.r_ohm = r_ohm
         self.is_volatile = is_volatile
         self.n_devices = len(r_ohm)
+        self.x = np.zeros(len(r_ohm))
         self.rested_s = np.zeros(len(r_ohm))
         self.driven_s = np.zeros(len(r_ohm))
 
-    def conductance_siemens(self, index: IndexArray) -> FloatArray:
+    def conductance_siemens(self, index: IndexArray, v_v: ArrayLike = 0.0) -> FloatArray:
         return 1 / self.r_ohm[index]
 
-    def rest(self, index: IndexArray, dt_s: float) -> None:
+    def adopt_conductance(
+        self, index: IndexArray, g_siemens: ArrayLike, v_v: ArrayLike = 0.0
+    ) -> None:
+        self.r_ohm[index] = 1 / np.asarray(g_siemens)
+
+    def wear(self, index: IndexArray) -> Wear:
+        raise NotImplementedError
+
+    def rest(self, index: IndexArray, dt_s: FloatArray | float) -> None:
         self.rested_s[index] += dt_s
 
     def drive(

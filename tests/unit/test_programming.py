@@ -19,9 +19,9 @@ def amplitudes(settings: WriteVerify, start_siemens: float, target_siemens: floa
     board = open_direct(small_station("twin", noise=False), seed=1, source_reason="")
     index = board.info.index_of(np.array([CELL]))
     g_on, g_off = 1 / 2237.0, 1 / 80.8e3
-    x = board.plant.devices.x  # type: ignore[attr-defined]
+    x = board.plant.devices.x
     x[index] = (start_siemens - g_off) / (g_on - g_off)
-    board.plant.devices.x = x  # type: ignore[attr-defined]
+    board.plant.devices.x = x
     tried: list[float] = []
     pulse = board.pulse
 

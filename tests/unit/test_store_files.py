@@ -298,7 +298,7 @@ def test_a_file_created_by_hand_as_version_one_is_current(tmp_path: Path) -> Non
     path = tmp_path / "a.db"
     create_or_upgrade(path)
     with closing(Database(path)) as database:
-        assert set(database.table_names()) == {"runs", *TABLES}
+        assert set(database.table_names()) == {"runs", "calibrations", *TABLES}
         assert set(database.view_names()) == {"energy_by_run", "conductances"}
         assert database.journal_mode == "wal"
         for name, columns in TABLES.items():
@@ -319,6 +319,7 @@ def test_the_conductances_view_carries_source_and_procedure(tmp_path: Path) -> N
 def test_every_column_is_in_the_reference() -> None:
     text = (Path(__file__).parents[2] / "docs/reference/database.md").read_text(encoding="utf-8")
     sections = {part.split("`")[1]: part for part in text.split("\n### ")[1:]}
-    for name, columns in {"runs": hil.store.schema.RUNS, **TABLES}.items():
+    others = {"runs": hil.store.schema.RUNS, "calibrations": hil.store.schema.CALIBRATIONS}
+    for name, columns in {**others, **TABLES}.items():
         for column in columns:
             assert f"| `{column}` |" in sections[name], f"{name}.{column}"

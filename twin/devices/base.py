@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from hil.types import FloatArray, IndexArray
 
 
@@ -52,8 +55,32 @@ class Response:
     v_device_end_v: FloatArray
 
 
+@dataclass(frozen=True)
+class Wear:
+    """What devices have been through since they were made; arrays of one entry per device.
+
+    A half cycle begins with the first drive whose source goes beyond the dead band after one of the
+    other polarity, or the first ever.
+
+    Attributes:
+        n_set_half_cycles: integer.
+        n_reset_half_cycles: integer.
+        charge_c: sum over the drives of the magnitude of the charge, reads included.
+        i_peak_a: largest current, reads included.
+    """
+
+    n_set_half_cycles: NDArray[np.int64]
+    n_reset_half_cycles: NDArray[np.int64]
+    charge_c: FloatArray
+    i_peak_a: FloatArray
+
+
 class DeviceModel(Protocol):
     """A population of devices. Physics moves with time only, never with reads."""
+
+    x: FloatArray
+    """State of every device in [0, 1], 1 for all ON, shape (n_devices,); a copy. Settable:
+    checkpoints and tests."""
 
     @property
     def n_devices(self) -> int:
@@ -65,8 +92,35 @@ class DeviceModel(Protocol):
         """Whether any device changes while no voltage is applied."""
         ...
 
-    def conductance_siemens(self, index: IndexArray) -> FloatArray:
-        """Return the conductance of some devices at rest; changes nothing."""
+    def conductance_siemens(self, index: IndexArray, v_v: ArrayLike = 0.0) -> FloatArray:
+        """Return the conductance I(V) / V of some devices as they are now; changes nothing.
+
+        Args:
+            index: which devices, shape (n,).
+            v_v: voltage across each device, scalar or (n,); 0 for the small-signal conductance.
+        """
+        ...
+
+    def adopt_conductance(
+        self, index: IndexArray, g_siemens: ArrayLike, v_v: ArrayLike = 0.0
+    ) -> None:
+        """Put some devices into the settled state in which ``conductance_siemens`` is this.
+
+        A conductance outside the window of a device puts it at that end of the window. Costs no
+        time and no wear.
+
+        Args:
+            index: which devices, shape (n,), none twice.
+            g_siemens: scalar or (n,).
+            v_v: voltage across each device at which the conductance was read, scalar or (n,).
+
+        Raises:
+            UsageError: a conductance is not finite, or negative.
+        """
+        ...
+
+    def wear(self, index: IndexArray) -> Wear:
+        """Return what some devices have been through."""
         ...
 
     def drive(
@@ -88,6 +142,11 @@ class DeviceModel(Protocol):
         """
         ...
 
-    def rest(self, index: IndexArray, dt_s: float) -> None:
-        """Let time pass at zero volt for some devices; free where none is volatile."""
+    def rest(self, index: IndexArray, dt_s: FloatArray | float) -> None:
+        """Let time pass at zero volt for some devices; free where none is volatile.
+
+        Args:
+            index: which devices, shape (n,), none twice.
+            dt_s: one duration for all, or one for each.
+        """
         ...

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from hil.types import IndexArray
 from twin.devices.arithmetic import Arithmetic, Values
+from twin.devices.formulas import Expansion, PerDevice, Slopes
 
 _MAX_EXPONENT = 500.0
 
@@ -21,40 +21,8 @@ class Electrical(NamedTuple):
     v_v: Values
 
 
-class Slopes(NamedTuple):
-    """Partial derivatives by state X and by time."""
-
-    v_x: Values
-    v_t: Values
-    i_x: Values
-    i_t: Values
-
-
-class _PerDevice:
-    """Base of frozen sets of values: floats for one device, arrays for many."""
-
-    __slots__: tuple[str, ...] = ()
-
-    def take(self, index: IndexArray) -> Self:
-        """Return the values of some devices; arrays only."""
-        return type(self)(*(getattr(self, name)[index] for name in self.__slots__))
-
-    def item(self, k: int) -> Self:
-        """Return the values of one device as floats."""
-        return type(self)(*(getattr(self, name).item(k) for name in self.__slots__))
-
-
-class Expansion(NamedTuple):
-    """dX/dt and its derivatives: total by X, twice by X, partial by V."""
-
-    f: Values
-    f_x: Values
-    f_xx: Values
-    f_v: Values
-
-
 @dataclass(frozen=True, slots=True)
-class SwitchLaw(_PerDevice):
+class SwitchLaw(PerDevice):
     """Rates of the metastable switches with their dead band, without the circuit.
 
     Source: Molter and Nugent, arXiv 1608.04659; rates in the mean-field limit.
@@ -77,24 +45,22 @@ class SwitchLaw(_PerDevice):
         p, q, _, _ = self._logistics(v_v, xp)
         return (p * (1 - x) - q * x) / self.tau_s
 
-    def expand(self, x: Values, v_v: Values, v_x: Values, xp: Arithmetic) -> Expansion:
-        """Return dX/dt outside the dead band and its derivatives, for a voltage that follows X.
-
-        ``v_x`` is dV/dX; the second derivative is 2 (dV/dX)^2 / V, as behind a resistor or at the
-        current limit.
-        """
+    def expand(self, x: Values, v_v: Values, slopes: Slopes, xp: Arithmetic) -> Expansion:
+        """Return dX/dt outside the dead band and its derivatives."""
         p, q, a, b = self._logistics(v_v, xp)
         off = 1 - x
         rise, fall = p * a * p, q * b * q  # V_T times dp/dV and -dq/dV
-        k = v_x / self.v_t_v
+        k = slopes.v_x / self.v_t_v
         f_z = rise * off + fall * x
         f_zz = rise * (a - 1) * p * off + fall * (1 - b) * q * x
-        bend = 2 * v_x * k / xp.where(v_v == 0, 1.0, v_v)
+        bend = slopes.v_xx / self.v_t_v
         return Expansion(
             (p * off - q * x) / self.tau_s,
             (f_z * k - p - q) / self.tau_s,
             (f_zz * k * k + f_z * bend - 2 * (rise - fall) * k) / self.tau_s,
             f_z / (self.v_t_v * self.tau_s),
+            self.v_t_v,
+            abs(k),
         )
 
     def _logistics(self, v_v: Values, xp: Arithmetic) -> tuple[Values, Values, Values, Values]:
@@ -104,7 +70,7 @@ class SwitchLaw(_PerDevice):
 
 
 @dataclass(frozen=True, slots=True)
-class Circuit(_PerDevice):
+class OhmicCircuit(PerDevice):
     """A current-limited source, a resistor and a device of conductance ``g_off + dg X``."""
 
     g_off_siemens: Values
@@ -112,8 +78,10 @@ class Circuit(_PerDevice):
     r_ohm: Values
     i_limit_a: Values
 
-    def solve(self, x: Values, v_source_v: Values, xp: Arithmetic) -> Electrical:
-        """Return the operating point."""
+    def solve(
+        self, x: Values, v_source_v: Values, xp: Arithmetic, near_v: Values = 0.0
+    ) -> Electrical:
+        """Return the operating point, in closed form."""
         g = self.g_off_siemens + self.dg_siemens * x
         loop = 1 + self.r_ohm * g
         free = v_source_v * g / loop
@@ -122,8 +90,9 @@ class Circuit(_PerDevice):
         return Electrical(g, loop, limited, i, i / g)
 
     def slopes(self, at: Electrical, v_source_per_s: Values, xp: Arithmetic) -> Slopes:
-        """Return the derivatives at an operating point."""
+        """Return the derivatives at an operating point, all exact."""
         free = xp.where(at.limited, 0.0, 1 / at.loop)
         v_x = -at.v_v * self.dg_siemens * xp.where(at.limited, 1 / at.g_siemens, self.r_ohm * free)
         v_t = v_source_per_s * free
-        return Slopes(v_x, v_t, at.v_v * self.dg_siemens * free, v_t * at.g_siemens)
+        v_xx = 2 * v_x * v_x / xp.where(at.v_v == 0, 1.0, at.v_v)
+        return Slopes(v_x, v_t, at.v_v * self.dg_siemens * free, v_t * at.g_siemens, v_xx)

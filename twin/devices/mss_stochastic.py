@@ -9,8 +9,9 @@ from hil.errors import UnmodelledError
 from hil.types import FloatArray, IndexArray
 from twin.devices.arithmetic import ARRAY
 from twin.devices.base import Response, Waveform
-from twin.devices.mss_law import Circuit, Electrical, SwitchLaw
-from twin.devices.mss_parameters import MssParameters, MssPopulation, checked_state
+from twin.devices.mss_law import Electrical, OhmicCircuit, SwitchLaw
+from twin.devices.mss_parameters import MssParameters
+from twin.devices.population import Population, checked_state
 
 _DRIFT_VT_RATIO = 0.1  # mean-field move of the device voltage in a step, in units of V_T
 _SPREAD_VT_RATIO = 0.25  # standard deviation of the same
@@ -18,7 +19,7 @@ _SINGLE_SWITCH = 0.05  # steps need not be shorter than it takes to expect so ma
 _MAX_STEPS = 10_000_000
 
 
-class StochasticMssDevices(MssPopulation):
+class StochasticMssDevices(Population):
     """Devices of ``n_switches`` switches each; implements ``DeviceModel``.
 
     In a step the device voltage is frozen at the middle of the source's move, and every switch
@@ -36,7 +37,10 @@ class StochasticMssDevices(MssPopulation):
     def __init__(
         self, parameters: MssParameters, rng: np.random.Generator, x: ArrayLike | None = None
     ) -> None:
-        super().__init__(parameters)
+        self.parameters = parameters
+        self._law = parameters.law
+        self._volatile = parameters.is_volatile
+        super().__init__(parameters.n_devices, parameters.v_dead_on_v, parameters.v_dead_off_v)
         self._rng = rng
         self._n_switches = parameters.n_switches.astype(np.int64)
         self.x = parameters.x_init if x is None else np.asarray(x, dtype=float)
@@ -56,53 +60,52 @@ class StochasticMssDevices(MssPopulation):
         x = checked_state(value, self.n_devices)
         self._n_on = np.rint(x * self._n_switches).astype(np.int64)
 
-    def conductance_siemens(self, index: IndexArray) -> FloatArray:
-        """Return the conductance of some devices at rest; changes nothing."""
+    @property
+    def is_volatile(self) -> bool:
+        """Whether any device changes at zero volt: one whose dead band does not cover it."""
+        return bool(self._volatile.any())
+
+    def rest(self, index: IndexArray, dt_s: FloatArray | float) -> None:
+        """Let time pass at zero volt for some devices; exact, and free if none is volatile."""
+        which = self._volatile[index]
+        if which.any():
+            volatile = index[which]
+            dt_s = np.broadcast_to(dt_s, index.shape)[which]
+            self._switch(volatile, self._law.take(volatile), np.zeros(len(volatile)), dt_s)
+
+    def _settle(self, index: IndexArray, x: FloatArray) -> None:
+        self._n_on[index] = np.rint(x * self._n_switches[index]).astype(np.int64)
+
+    def conductance_siemens(self, index: IndexArray, v_v: ArrayLike = 0.0) -> FloatArray:
+        """Return the conductance of some devices; it does not depend on the voltage."""
         return self.parameters.conductance_siemens(self.x[index], index)
 
-    def rest(self, index: IndexArray, dt_s: float) -> None:
-        """Let time pass at zero volt for some devices; exact, and free if none is volatile."""
-        volatile = self.volatile_of(index)
-        if len(volatile):
-            v_v = np.zeros(len(volatile))
-            self._switch(volatile, self._law.take(volatile), v_v, np.full(len(volatile), dt_s))
+    def _state_of(self, index: IndexArray, g_siemens: FloatArray, v_v: FloatArray) -> FloatArray:
+        return self.parameters.state_of(g_siemens, index)
 
-    def drive(
+    def _integrate(
         self,
         index: IndexArray,
         waveform: Waveform,
         dt_s: FloatArray,
         r_series_ohm: FloatArray,
         i_limit_a: FloatArray,
-    ) -> Response:
-        """Drive some devices through resistors from current-limited sources, each for its time.
-
-        Args:
-            index: which devices, shape (n_driven,), none twice.
-            waveform: source voltage of each against time.
-            dt_s: duration for each, shape (n_driven,).
-            r_series_ohm: everything in series with each device.
-            i_limit_a: magnitude at which each source limits its current; inf for none.
-
-        Raises:
-            UnmodelledError: the steps do not settle; an input is not finite.
-        """
+        leaves_band: NDArray[np.bool_],
+    ) -> tuple[Response, FloatArray]:
         n = len(index)
-        left_s, r_ohm, i_limit_a = (
-            np.broadcast_to(np.asarray(a, dtype=float), (n,)).copy()
-            for a in (dt_s, r_series_ohm, i_limit_a)
-        )
-        circuit = self.parameters.circuit(index, r_ohm, i_limit_a)
+        left_s = dt_s.copy()
+        circuit = self.parameters.circuit(index, r_series_ohm, i_limit_a)
         sums = np.zeros((3, n))  # V I dt, I^2 dt, I dt
-        t_s = np.zeros(n)
+        t_s, peak_a = np.zeros(n), np.zeros(n)
         for _ in range(_MAX_STEPS):
             rows = np.flatnonzero(left_s > 0)
             if not len(rows):
                 break
-            h, integrals = self._step(
+            h, integrals, i_a = self._step(
                 index[rows], circuit.take(rows), waveform.take(rows), t_s[rows], left_s[rows]
             )
             sums[:, rows] += integrals
+            peak_a[rows] = np.maximum(peak_a[rows], i_a)
             t_s[rows] += h
             left_s[rows] = np.where(h < left_s[rows], left_s[rows] - h, 0.0)
         else:
@@ -111,31 +114,38 @@ class StochasticMssDevices(MssPopulation):
                 "check that all device parameters and drive voltages are finite"
             )
         end = circuit.solve(self.x[index], waveform.value_v(t_s), ARRAY)
-        device_j, resistors_j, charge_c = sums[0], r_ohm * sums[1], sums[2]
-        return Response(device_j, resistors_j, device_j + resistors_j, charge_c, end.i_a, end.v_v)
+        device_j, resistors_j, charge_c = sums[0], r_series_ohm * sums[1], sums[2]
+        source_j = device_j + resistors_j
+        response = Response(device_j, resistors_j, source_j, charge_c, end.i_a, end.v_v)
+        return response, np.maximum(peak_a, np.abs(end.i_a))
 
     def _step(
         self,
         devices: IndexArray,
-        circuit: Circuit,
+        circuit: OhmicCircuit,
         waveform: Waveform,
         t_s: FloatArray,
         left_s: FloatArray,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Make one step of every device; return its lengths and the integrals of VI, I^2, I."""
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Make one step of every device.
+
+        Returns:
+            Its lengths, the integrals of VI, I^2, I, and the magnitude of the current at its start.
+        """
         law = self._law.take(devices)
         h = self._step_length(devices, law, circuit, waveform, t_s, left_s)
         before = circuit.solve(self.x[devices], waveform.value_v(t_s), ARRAY)
         middle = circuit.solve(self.x[devices], waveform.value_v(t_s + 0.5 * h), ARRAY)
         self._switch(devices, law, middle.v_v, h)
         after = circuit.solve(self.x[devices], waveform.value_v(t_s + h), ARRAY)
-        return h, 0.5 * h * (_integrands(before) + _integrands(after))
+        sums = 0.5 * h * (_integrands(before) + _integrands(after))
+        return h, sums, np.abs(before.i_a)
 
     def _step_length(
         self,
         devices: IndexArray,
         law: SwitchLaw,
-        circuit: Circuit,
+        circuit: OhmicCircuit,
         waveform: Waveform,
         t_s: FloatArray,
         left_s: FloatArray,

@@ -38,6 +38,11 @@ _FIRMWARE_HASH = hashlib.sha256(Path(__file__).read_bytes()).digest()[:4]
 _NO_FRAME = Frame(0, 0)
 
 
+def uuid_of(serial_number: str) -> uuid.UUID:
+    """Return the UUID that the twin's switch board of this serial number carries."""
+    return uuid.uuid5(_UUID_NAMESPACE, serial_number)
+
+
 class _RefusalError(Exception):
     def __init__(self, code: ErrorCode, value: int = 0) -> None:
         super().__init__(code, value)
@@ -67,7 +72,7 @@ class SwitchBoardFirmware:
         max_current_a: float = 0.1,
     ) -> None:
         self._terminals = terminals
-        self._uuid = uuid.uuid5(_UUID_NAMESPACE, serial_number)
+        self._uuid = uuid_of(serial_number)
         self._max_abs_voltage_mv = round(max_abs_voltage_v * 1e3)
         self._max_current_ua = round(max_current_a * 1e6)
         self._reader = FrameReader()

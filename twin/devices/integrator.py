@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from hil.errors import UnmodelledError
-from hil.types import IndexArray
 from twin.devices.arithmetic import Arithmetic, Values, phi_functions
-from twin.devices.mss_law import Circuit, Electrical, Expansion, Slopes, SwitchLaw
+from twin.devices.formulas import Circuit, Expansion, Law, OperatingPoint, Slopes
+from twin.devices.progress import Progress, Source, Tolerances
 
 # Modes of a driven device. SLIDING: at the edge of the dead band, where switching would lower the
 # voltage below the edge and the source raises it above: X moves so that V stays on the edge.
@@ -21,73 +20,10 @@ _MAX_GROWING_EXPONENT = 2.0
 _MAX_TRIALS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerances:
-    """Bounds on the estimated local error of one step.
-
-    The estimate is that of the embedded method of order 3; the solution is of order 4, and its
-    error is ten to a thousand times smaller.
-
-    Attributes:
-        x_relative: of X, relative to X.
-        x_absolute: of X.
-        energy_relative: of the source energy, relative to the energy so far.
-    """
-
-    x_relative: float = 2.5e-7
-    x_absolute: float = 1e-30
-    energy_relative: float = 1e-5
-
-
-@dataclass(slots=True)
-class Source:
-    """Source voltages as functions of time; floats or arrays."""
-
-    value_v: Callable[[Values], Values]
-    slope_v_per_s: Callable[[Values], Values]
-    monotonic_until_s: Callable[[Values], Values]
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far the driven devices have come; every field a float, or an array of them.
-
-    Attributes:
-        t_s: time since the start of the drive.
-        left_s: time that is left; exactly 0 at the end.
-        x: state.
-        h_s: step to try next; 0 asks for a guess.
-        mode: DEAD, SWITCHING or SLIDING.
-        side: 1 at the SET edge of the dead band, -1 at the RESET edge.
-        device_j: integral of V I dt so far.
-        current_squared_a2s: integral of I^2 dt so far.
-        charge_c: integral of I dt so far.
-    """
-
-    t_s: Values
-    left_s: Values
-    x: Values
-    h_s: Values
-    mode: Values
-    side: Values
-    device_j: Values
-    current_squared_a2s: Values
-    charge_c: Values
-
-    def take(self, index: IndexArray) -> Progress:
-        """Return the progress of some devices; arrays only."""
-        return Progress(*(getattr(self, name)[index] for name in self.__slots__))
-
-    def put(self, index: IndexArray, part: Progress) -> None:
-        """Write the progress of some devices back; arrays only."""
-        for name in self.__slots__:
-            getattr(self, name)[index] = getattr(part, name)
-
-
 class _Node(NamedTuple):
     """Everything at the start of a step."""
 
-    at: Electrical
+    at: OperatingPoint
     slopes: Slopes
     f: Values
     f_y: Values
@@ -95,6 +31,7 @@ class _Node(NamedTuple):
     kappa: Values
     switching: Values
     gap: Values
+    pace_hz: Values
 
 
 class _Step(NamedTuple):
@@ -124,7 +61,7 @@ class MeanField:
     Source: Hochbruck, Ostermann and Schweitzer, SIAM J. Numer. Anal. 47 (2009) 786.
     """
 
-    law: SwitchLaw
+    law: Law
     circuit: Circuit
     source: Source
     tolerances: Tolerances
@@ -162,7 +99,8 @@ class MeanField:
         reduced = h * xp.where(error > 1, growth, 1.0)
         too_short = h <= 1e-13 * (s.t_s + s.left_s)
 
-        gap = self._gap_after(s, step.x, s.t_s + h)
+        end = self._solve(s, node, step.x, h)
+        gap = self._gap_after(s, step.x, s.t_s + h, end)
         left_mode = gap < -_EDGE_V
         accepted = ((error <= 1) & xp.logical_not(left_mode)) | too_short
         if xp.count_nonzero(left_mode):
@@ -171,11 +109,26 @@ class MeanField:
         s.h_s = xp.where(accepted, grown, reduced)
         s.t_s = xp.where(accepted, s.t_s + h, s.t_s)
         s.left_s = xp.where(accepted, xp.where(h < s.left_s, s.left_s - h, 0.0), s.left_s)
-        s.x = xp.where(accepted, step.x, s.x)
+        self._note_move(s, accepted, step.x, end)
         s.device_j = xp.where(accepted, s.device_j + step.device_j, s.device_j)
         squared_a2s = s.current_squared_a2s + step.current_squared_a2s
         s.current_squared_a2s = xp.where(accepted, squared_a2s, s.current_squared_a2s)
         s.charge_c = xp.where(accepted, s.charge_c + step.charge_c, s.charge_c)
+
+    def _note_move(self, s: Progress, accepted: Values, x: Values, end: OperatingPoint) -> None:
+        xp = self.xp
+        left = xp.where(accepted & (x < s.x), x / xp.maximum(s.x, 1e-300), 1.0)
+        s.kept = s.kept * left
+        s.gained = s.gained * left + xp.where(accepted & (x > s.x), x - s.x, 0.0)
+        s.x = xp.where(accepted, x, s.x)
+        s.v_v = xp.where(accepted, end.v_v, s.v_v)
+        s.i_a = xp.where(accepted, end.i_a, s.i_a)
+        s.i_peak_a = xp.maximum(s.i_peak_a, abs(s.i_a))
+
+    def _solve(self, s: Progress, node: _Node, x: Values, later_s: Values) -> OperatingPoint:
+        """Return the operating point in state ``x`` some time after the node."""
+        near_v = node.at.v_v + node.slopes.v_x * (x - s.x) + node.slopes.v_t * later_s
+        return self.circuit.solve(x, self.source.value_v(s.t_s + later_s), self.xp, near_v)
 
     def _approach_edge(
         self, s: Progress, node: _Node, gap: Values, h: Values, reduced: Values, accepted: Values
@@ -195,7 +148,9 @@ class MeanField:
     def start(self, s: Progress) -> None:
         """Find the mode in which each device begins."""
         xp = self.xp
-        v = self.circuit.solve(s.x, self.source.value_v(s.t_s), xp).v_v
+        at = self.circuit.solve(s.x, self.source.value_v(s.t_s), xp, s.v_v)
+        v = s.v_v = at.v_v
+        s.i_a, s.i_peak_a = at.i_a, abs(at.i_a)
         s.side = self._near_side(v)
         outside = (v >= self.law.v_dead_on_v) | (v <= -self.law.v_dead_off_v)
         s.mode = xp.where(outside, SWITCHING, DEAD)
@@ -207,21 +162,23 @@ class MeanField:
     def _node(self, s: Progress) -> _Node:
         xp = self.xp
         v_source = self.source.value_v(s.t_s)
-        at = self.circuit.solve(s.x, v_source, xp)
+        at = self.circuit.solve(s.x, v_source, xp, s.v_v)
         slopes = self.circuit.slopes(at, self.source.slope_v_per_s(s.t_s), xp)
-        law = self.law.expand(s.x, at.v_v, slopes.v_x, xp)
+        law = self.law.expand(s.x, at.v_v, slopes, xp)
         on = xp.where(s.mode == SWITCHING, 1.0, 0.0)
         sliding = xp.where(s.mode == SLIDING, _sliding_rate(slopes, xp), 0.0)
-        kappa = on * _flattening(law, abs(slopes.v_x) / self.law.v_t_v, xp)
+        kappa = on * _flattening(law, xp)
+        f_now = on * law.f + sliding
         return _Node(
             at,
             slopes,
-            on * law.f + sliding,
+            f_now,
             on * (law.f_x + kappa * law.f),
             on * law.f_v * slopes.v_t,
             xp.where(abs(kappa) < 1e-100, 1e-100, kappa),
             law.f,
             self._gap(s, at.v_v, slopes, law.f),
+            abs(slopes.v_t) / law.width_v + law.steepness * abs(f_now),
         )
 
     def _gap(self, s: Progress, v_v: Values, slopes: Slopes, f: Values) -> Values:
@@ -236,9 +193,8 @@ class MeanField:
         ratio = _sliding_rate(slopes, xp) / xp.where(f == 0, 1e-300, f)
         return xp.where(s.mode == SLIDING, xp.minimum(ratio, 1 - ratio), gap)
 
-    def _gap_after(self, s: Progress, x: Values, t_s: Values) -> Values:
+    def _gap_after(self, s: Progress, x: Values, t_s: Values, at: OperatingPoint) -> Values:
         xp = self.xp
-        at = self.circuit.solve(x, self.source.value_v(t_s), xp)
         if not xp.count_nonzero(s.mode == SLIDING):
             return self._gap(s, at.v_v, _NO_SLOPES, 0.0)
         slopes = self.circuit.slopes(at, self.source.slope_v_per_s(t_s), xp)
@@ -255,8 +211,7 @@ class MeanField:
 
     def _guess_step(self, s: Progress, node: _Node) -> Values:
         xp = self.xp
-        speed = abs(node.slopes.v_t) + abs(node.slopes.v_x * node.f)
-        cautious = 0.1 * self.law.v_t_v / xp.maximum(speed, 1e-300)
+        cautious = 0.1 / xp.maximum(node.pace_hz, 1e-300)
         return xp.where(s.mode == DEAD, s.left_s, cautious)
 
     def _error(self, s: Progress, step: _Step) -> Values:
@@ -268,7 +223,7 @@ class MeanField:
 
     def _step(self, s: Progress, node: _Node, h: Values) -> _Step:
         xp = self.xp
-        at, slopes, f, f_y, f_t, kappa, _, _ = node
+        at, slopes, f, f_y, f_t, kappa, _, _, _ = node
         half = 0.5 * h
         z = h * f_y
         phi1, phi2, phi3, phi4, phi5 = phi_functions(z, xp)
@@ -279,10 +234,10 @@ class MeanField:
         high = xp.expm1(kappa * (1 - s.x)) / kappa
 
         y2 = xp.clip(half * (half1 * f + half * half2 * f_t), low, high)
-        f2, at2 = self._stage(s, y2, kappa, s.t_s + half)
+        f2, at2 = self._stage(s, node, y2, half)
         curve2 = f2 - f - f_y * y2 - f_t * half
         y3 = xp.clip(h * (phi1 * (f + curve2) + h * phi2 * f_t), low, high)
-        f3, at3 = self._stage(s, y3, kappa, s.t_s + h)
+        f3, at3 = self._stage(s, node, y3, h)
         curve3 = f3 - f - f_y * y3 - f_t * h
 
         square = 16 * curve2 - 2 * curve3
@@ -327,20 +282,20 @@ class MeanField:
         return self.xp.clip(s.x + self.xp.log1p(kappa * y) / kappa, 0.0, 1.0)
 
     def _stage(
-        self, s: Progress, y: Values, kappa: Values, t_s: Values
-    ) -> tuple[Values, Electrical]:
+        self, s: Progress, node: _Node, y: Values, later_s: Values
+    ) -> tuple[Values, OperatingPoint]:
         """Return dy/dt and the operating point at a stage."""
-        xp = self.xp
+        xp, kappa = self.xp, node.kappa
         x = self._x_at(s, y, kappa)
-        at = self.circuit.solve(x, self.source.value_v(t_s), xp)
+        at = self._solve(s, node, x, later_s)
         f = xp.where(s.mode == SWITCHING, self.law.rate(x, at.v_v, xp) * (1 + kappa * y), 0.0)
         if xp.count_nonzero(s.mode == SLIDING):
-            slopes = self.circuit.slopes(at, self.source.slope_v_per_s(t_s), xp)
+            slopes = self.circuit.slopes(at, self.source.slope_v_per_s(s.t_s + later_s), xp)
             f = xp.where(s.mode == SLIDING, _sliding_rate(slopes, xp) * (1 + kappa * y), f)
         return f, at
 
 
-_NO_SLOPES = Slopes(0.0, 0.0, 0.0, 0.0)
+_NO_SLOPES = Slopes(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def _sliding_rate(slopes: Slopes, xp: Arithmetic) -> Values:
@@ -348,11 +303,11 @@ def _sliding_rate(slopes: Slopes, xp: Arithmetic) -> Values:
     return -slopes.v_t / xp.where(slopes.v_x == 0, 1.0, slopes.v_x)
 
 
-def _flattening(law: Expansion, steepness: Values, xp: Arithmetic) -> Values:
+def _flattening(law: Expansion, xp: Arithmetic) -> Values:
     """Return the kappa that makes dy/dt linear in y to second order, where y(X) is the coordinate.
 
     Zero where the first derivative vanishes: any kappa is correct, this one takes long steps.
     """
-    bound = 2 * steepness + 2
+    bound = 2 * law.steepness + 2
     defined = abs(law.f_xx) < bound * abs(law.f_x)
     return -xp.where(defined, law.f_xx, 0.0) / xp.where(defined, law.f_x, 1.0)
