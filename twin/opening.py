@@ -20,13 +20,14 @@ from twin.bench import TwinBench
 from twin.board import TwinBoard
 from twin.converters import Converters, IdealConverters, RealConverters
 from twin.devices.base import DeviceModel
+from twin.devices.composite import CompositeDevices
 from twin.drawn import draw_circuit, draw_reference_ohm
 from twin.firmware.keithley2400 import Keithley2400Firmware
 from twin.firmware.switch_board import SwitchBoardFirmware, uuid_of
 from twin.memristors import BY_RECORD, build_memristors
 from twin.parameters import DeviceRecord, load_record
 from twin.plant import Plant
-from twin.references import MixedDevices, References
+from twin.references import References
 from twin.servers.inprocess import InProcessAdapter, InProcessPort
 
 RESISTOR = ModelUncertainty(0.0, 0.0, "a resistor needs no model")
@@ -188,7 +189,10 @@ def _devices(station: Station, records: list[DeviceRecord], seed: int) -> Device
     memristors = _memristors(station, records, seed)
     if not references.n_devices:
         return memristors
-    return MixedDevices(memristors, references, _is_reference(station))
+    is_reference = _is_reference(station)
+    return CompositeDevices(
+        [(memristors, np.flatnonzero(~is_reference)), (references, np.flatnonzero(is_reference))]
+    )
 
 
 def _memristors(station: Station, records: list[DeviceRecord], seed: int) -> DeviceModel:

@@ -11,11 +11,12 @@ from hil.errors import StationError, UnmodelledError
 from hil.station import parse_station
 from hil.types import Dopant
 from tests.support.references import SHORTS, reference_station
+from twin.devices.composite import CompositeDevices
 from twin.devices.mss import MssDevices
 from twin.devices.mss_parameters import MssParameters
 from twin.opening import build_instruments, open_direct
 from twin.plant import Plant, PlantInputs
-from twin.references import MixedDevices, References
+from twin.references import References
 from twin.waveforms import Sine
 
 R_SERIES_OHM, R_SWITCH_OHM = 10_000.0, 75.0
@@ -92,7 +93,7 @@ def test_references_take_no_waveform() -> None:
 def test_memristors_and_references_keep_their_places() -> None:
     references = References(np.array([1e4, math.inf]))
     memristors = References(np.array([1e3, 2e3, 3e3]))  # any model will do
-    mixed = MixedDevices(memristors, references, np.array([False, True, False, True, False]))
+    mixed = CompositeDevices([(memristors, np.array([0, 2, 4])), (references, np.array([1, 3]))])
     index = np.array([4, 1, 0, 3])
     expected = [1 / 3e3, 1e-4, 1e-3, 0.0]
     assert mixed.conductance_siemens(index).tolist() == pytest.approx(expected)
@@ -100,8 +101,9 @@ def test_memristors_and_references_keep_their_places() -> None:
     out = plant.advance(PlantInputs(index, np.full(4, 0.1), np.full(4, math.inf)), 0.01)
     with np.errstate(divide="ignore"):
         assert out.i_end_a == pytest.approx(0.1 / (10_075 + 1 / np.array(expected)))
-    mixed.x = np.full(5, 0.5)
-    assert mixed.x.tolist() == [0.5, 0.0, 0.5, 0.0, 0.5]
+    mixed.x = np.arange(5) / 10
+    assert mixed.x.tolist() == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert memristors.x.tolist() == [0.0, 0.2, 0.4]
     mixed.rest(index, 1.0)
     mixed.adopt_conductance(index, 1e-5)
     assert mixed.wear(index).charge_c.tolist() == [0.0] * 4
