@@ -115,13 +115,13 @@ def device_record(
     """
     loops = fit.loops
     model = fit.problem.space.model
-    conditions = Conditions(
-        **origin.facts,
-        **{
+    conditions = Conditions.model_validate(
+        {
+            **origin.facts,
             "dopant": loops[0].dopant.value,
             "model": "gmss",
             "series_resistor_ohm": sorted({loop.r_series_ohm for loop in loops}),
-        },
+        }
     )
     note = [*fit_words.identifiability(uncertain), *fit_words.weights(fit)]
     if model != "gmss":

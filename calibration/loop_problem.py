@@ -214,7 +214,8 @@ class _Linearised:
     def residuals(self, coordinates: FloatArray) -> FloatArray:
         if self._jacobian_steps is not None:
             self.n_evaluations += 1
-            return self._problem.residuals(coordinates[None, :], self._steps)[0]
+            one: FloatArray = self._problem.residuals(coordinates[None, :], self._steps)[0]
+            return one
         self.n_evaluations += 2 * len(coordinates) + 1
         r, self._slopes = self._problem.linearised(coordinates, self._steps, self._differences)
         self._at = coordinates.copy()

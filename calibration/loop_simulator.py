@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration.loop_drive import LoopDrive, cut_into_steps
 from calibration.loops import Loop
@@ -102,7 +103,7 @@ class _Direction:
     edge: FloatArray
     grows: FloatArray
 
-    def mixed(self, other: _Direction, here: FloatArray) -> _Direction:
+    def mixed(self, other: _Direction, here: NDArray[np.bool_]) -> _Direction:
         """Return this direction in the columns ``here``, the other one elsewhere."""
         parts = (
             np.where(here, getattr(self, name), getattr(other, name))

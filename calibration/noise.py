@@ -15,6 +15,8 @@ _NORMAL_MEDIAN = 0.6745  # median magnitude of a standard normal number
 _LAST_CORRELATION = 0.05
 _MAX_LAG_SHARE = 0.25
 _JUMP_SHARE = 0.25
+_FLOOR_REACH = 5.0  # over sqrt(n): three standard errors of a median of third differences
+_EXPLAINED = 1e-3
 _SMOOTH = 8.0  # second differences beyond so many medians are a jump
 
 
@@ -27,12 +29,12 @@ def noise_floor_a(loop: Loop) -> float:
     """
     if len(loop.i_a) < 8:
         return 0.0
-    rough = float(np.median(np.abs(np.diff(loop.i_a, 3)))) / (_NORMAL_MEDIAN * np.sqrt(20))
+    rough = float(np.median(np.abs(np.diff(loop.i_a, 3)))) / (_NORMAL_MEDIAN * 20**0.5)
     levels = np.unique(loop.i_a)
     steps = np.diff(levels)
     steps = steps[steps > 1e-9 * np.ptp(levels)]
     is_stepped = len(levels) < 0.5 * len(loop.i_a)
-    return max(rough, float(steps.min()) / np.sqrt(12)) if is_stepped and len(steps) else rough
+    return max(rough, float(steps.min() / np.sqrt(12))) if is_stepped and len(steps) else rough
 
 
 @dataclass(frozen=True)
@@ -94,30 +96,48 @@ def first_guess(loops: Sequence[Loop]) -> Misfit:
 def estimate(loops: Sequence[Loop], fitted_a: Sequence[FloatArray], n_free: int) -> Misfit:
     """Return the noise and the discrepancy that explain what a fit leaves.
 
-    The discrepancy is the one with which the weighted sum of squares equals the number of points
-    less the ``n_free`` parameters that were fitted. Where noise alone explains more than is left,
-    it is the noise that is smaller.
+    The noise of a loop is that of its residuals, as far as the noise floor of its own, which fewer
+    points tell and so less well, allows. The discrepancy is the one with which the weighted sum of
+    squares then equals the number of points less the ``n_free`` parameters that were fitted.
     """
     guess = first_guess(loops)
     residuals = [loop.i_a - i_a for loop, i_a in zip(loops, fitted_a, strict=True)]
     jumps = tuple(_jump_a(loop, i_a) for loop, i_a in zip(loops, fitted_a, strict=True))
-    misfit = replace(guess, jump_a=jumps, discrepancy_ratio=0.0)
-    degrees = max(sum(len(r) for r in residuals) - n_free, 1)
+    n_points = sum(len(r) for r in residuals)
+    degrees_ratio = max(n_points - n_free, 1) / n_points
+    noise_a = np.array(
+        [
+            _noise_a(r, jump, floor, degrees_ratio)
+            for r, jump, floor in zip(residuals, jumps, guess.noise_a.tolist(), strict=True)
+        ]
+    )
+    misfit = replace(guess, noise_a=noise_a, jump_a=jumps, discrepancy_ratio=0.0)
 
     def excess(ratio: float) -> float:
         trial = replace(misfit, discrepancy_ratio=ratio)
-        return (
-            sum(float((r**2 / s**2).sum()) for r, s in zip(residuals, trial.sigma_a, strict=True))
-            / degrees
-            - 1
-        )
+        squares = [(r**2 / s**2).sum() for r, s in zip(residuals, trial.sigma_a, strict=True)]
+        return float(sum(squares)) / (degrees_ratio * n_points) - 1
 
-    if excess(0.0) <= 0:
-        factor = np.sqrt(excess(0.0) + 1)
-        return replace(misfit, noise_a=factor * misfit.noise_a)
+    if excess(0.0) <= _EXPLAINED:
+        return misfit
     ratio = float(brentq(excess, 0.0, 10.0)) if excess(10.0) < 0 else 10.0
     relative = [r / p for r, p in zip(residuals, misfit.peak_a, strict=True)]
     return replace(misfit, discrepancy_ratio=ratio, correlation=_correlation(relative, loops))
+
+
+def _noise_a(
+    residual_a: FloatArray, jump_a: FloatArray, floor_a: float, degrees_ratio: float
+) -> float:
+    """Return the white noise that explains residuals, near the noise floor."""
+    reach = 1 + _FLOOR_REACH / len(residual_a) ** 0.5
+
+    def excess(noise_a: float) -> float:
+        return float((residual_a**2 / (noise_a**2 + jump_a**2)).mean()) / degrees_ratio - 1
+
+    low_a, high_a = floor_a / reach, floor_a * reach
+    if excess(low_a) <= 0:
+        return low_a
+    return high_a if excess(high_a) >= 0 else float(brentq(excess, low_a, high_a))
 
 
 def _jump_a(loop: Loop, fitted_a: FloatArray) -> FloatArray:

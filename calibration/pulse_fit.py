@@ -1,7 +1,8 @@
 """Parameters of a device from pulse statistics; what they do not tell is taken from a base record.
 
 Trains of one amplitude tell where SET stalls, what of it stays, and where RESET ends: the SET
-threshold, the fresh share and R_off. The spread over cycles tells how far V_on and R_off are redrawn.
+threshold, the fresh share and R_off. The spread over cycles tells how far V_on and R_off are
+redrawn.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from scipy.optimize import least_squares, nnls
 
 from calibration.pulse_levels import LevelTable, PulseLevels
 from hil.errors import UsageError
+from hil.records import Record
 from hil.types import FloatArray
 from twin.devices.gmss import GmssDevices
 from twin.devices.gmss_parameters import GmssParameters
-from twin.parameters import DeviceRecord
+from twin.parameters import DeviceRecord, device_record
 from twin.waveforms import Constant
 
 FREE = ("r_off_ohm", "v_on_v", "fresh_ratio", "a_on_v", "v_t_on_v")
@@ -30,6 +32,7 @@ _LOWER = np.array([np.log(3e3), 0.05, 0.0, -0.5, 0.004])
 _UPPER = np.array([np.log(3e6), 1.5, 0.95, 0.6, 0.1])
 _SCALE = np.array([0.2, 0.03, 0.1, 0.05, 0.01])
 _STARTS_FRESH = (0.1, 0.4, 0.7)
+_READ_S = 1e-3
 _STEPS = np.array([1e-3, 1e-4, 1e-3, 1e-4, 1e-4])
 
 
@@ -53,15 +56,17 @@ class PulseFit:
     base: DeviceRecord
 
 
-def fit_pulse_levels(data: PulseLevels, base: DeviceRecord) -> PulseFit:
+def fit_pulse_levels(data: PulseLevels, base_record: Record) -> PulseFit:
     """Fit a device to pulse statistics; some 10 s of CPU.
 
     Residuals are in standard deviations of the measured cycles. Levels that are held out count for
     nothing here.
 
     Raises:
+        StationError: the base describes no device.
         UsageError: the base is of another model, or too few levels are left to fit.
     """
+    base = device_record(base_record)
     if base.model != "gmss":
         raise UsageError(
             f"record {base.record_id!r} is of model {base.model!r}; a fit to pulses needs gmss"
@@ -156,14 +161,14 @@ def _after(
         lanes: sets of free parameters, shape (n_lanes, n_free).
 
     Returns:
-        Chord conductance at the read voltage, shape (n_lanes, n_levels).
+        Conductance I / V of the device while it is read, shape (n_lanes, n_levels).
     """
     told, n = data.experiment, len(lanes) * len(levels)
     everyone = np.arange(n)
     values = base.values() | {"c2c_v_on_v": 0.0, "c2c_v_off_v": 0.0, "c2c_r_off_ratio": 0.0}
     free = dict(zip(FREE, np.repeat(lanes, len(levels), axis=0).T, strict=True))
     r_off_ohm = np.exp(free["r_off_ohm"])
-    values |= {"r_init_ohm": values["r_on_ohm"]}
+    values |= {"r_init_ohm": values["r_on_ohm"], "tau_relax_s": 0.1 * told.wait_s or 0.01}
     varied = free | {"r_off_ohm": r_off_ohm, "r_init_ohm": 0.9 * r_off_ohm}
     parameters = replace(GmssParameters.broadcast(n, **values), **varied)
     devices = GmssDevices(parameters)
@@ -173,5 +178,8 @@ def _after(
     for level_v, dt_s in ((np.full(n, told.reset_v), told.reset_s), (trains_v, told.train_s)):
         devices.drive(everyone, Constant(level_v), np.full(n, dt_s), r_ohm, unlimited)
         devices.rest(everyone, told.wait_s)
-    g_siemens = devices.conductance_siemens(everyone, told.v_read_v)
+    read = devices.drive(
+        everyone, Constant(np.full(n, told.v_read_v)), np.full(n, _READ_S), r_ohm, unlimited
+    )
+    g_siemens: FloatArray = read.i_end_a / read.v_device_end_v
     return g_siemens.reshape(len(lanes), len(levels))

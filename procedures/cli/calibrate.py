@@ -18,13 +18,16 @@ from calibration.board import fit_board
 from calibration.device_calibration import FitSettings, calibrate_device
 from calibration.instrument import fit_instrument
 from calibration.loop_simulator import Parasitics
+from calibration.pulse_fit import fit_pulse_levels
+from calibration.pulse_levels import read_pulse_levels
+from calibration.pulse_record import pulse_record
 from calibration.residual_plots import FORMATS, draw_fit
 from hil import interrupts
 from hil.errors import UsageError
 from hil.records import Record, load_record, write_record
 from hil.station import CalibrationTable
 from hil.store import add_calibration, to_json
-from procedures.reports.device_fit import as_json_object, as_text, parameter_lines
+from procedures.reports.device_fit import as_json_object, as_text, level_lines, parameter_lines
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -149,6 +152,34 @@ def device(
 
 
 @calibrate.command()
+@click.argument("levels", type=click.Path(path_type=Path), metavar="LEVELS.toml")
+@click.option(
+    "--base", required=True, metavar="ID", help="Record to take from what pulses do not tell."
+)
+@_record_options
+def pulses(
+    levels: Path,
+    base: str,
+    database: Path,
+    out: Path,
+    record_id: str | None,
+    supersedes: str | None,
+    as_json: bool,
+) -> None:
+    """Fit a device to what pulse trains leave: mean and spread over cycles, by amplitude.
+
+    LEVELS.toml says what was done and measured; see docs/how-to/calibrate.md. Takes 10 s to 20 s.
+    """
+    data = read_pulse_levels(levels)
+    name = record_id or _id(data.experiment.device)
+    _refuse_taken(out, name)
+    with _stopping():
+        fit = fit_pulse_levels(data, load_record(base, [out]))
+    record = pulse_record(data, fit, name, supersedes=supersedes)
+    _finish(record, out, database, as_json, level_lines(data, fit))
+
+
+@calibrate.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @_record_options
 def instrument(
@@ -190,7 +221,9 @@ def board(
     _finish(record, out, database, as_json)
 
 
-def _finish(record: Record, out: Path, database: Path, as_json: bool) -> None:
+def _finish(
+    record: Record, out: Path, database: Path, as_json: bool, more: Sequence[str] = ()
+) -> None:
     path = _keep(record, out, database)
     if as_json:
         click.echo(to_json({"file": str(path), "record": record.tables.model_dump()}))
@@ -198,14 +231,15 @@ def _finish(record: Record, out: Path, database: Path, as_json: bool) -> None:
     click.echo(f"{record.head.kind} {record.head.subject}")
     for line in parameter_lines(record):
         click.echo(f"  {line}")
+    for line in more:
+        click.echo(line)
     click.echo(f"record: {path.resolve()}")
 
 
 def _keep(record: Record, out: Path, database: Path) -> Path:
     with interrupts.held_back():  # the file and the row belong together
-        path = write_record(record, out)
         add_calibration(database, record)
-    return path
+        return write_record(record, out)
 
 
 def _id(subject: str) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 from calibration import fit_words
 from calibration.cross_validation import r2_left_out
 from calibration.device_calibration import DeviceCalibration
+from calibration.pulse_fit import PulseFit
+from calibration.pulse_levels import PulseLevels
 from calibration.quality import r2_by_loop, r2_by_resistor
 from hil.records import Quantity, Record
 from hil.units import text
@@ -49,6 +51,21 @@ def as_text(done: DeviceCalibration) -> str:
         f"simulations in {fit.wall_s:.1f} s"
     )
     return "\n".join(lines)
+
+
+def level_lines(data: PulseLevels, fit: PulseFit) -> list[str]:
+    """Return one line for each level: what was measured, and what the fit makes of it."""
+    lines = ["conductance after each train, mean and standard deviation over cycles"]
+    rows = zip(data.levels, fit.means_siemens.tolist(), fit.sds_siemens.tolist(), strict=True)
+    for level, mean, sd in rows:
+        off = (mean - level.mean_siemens) / level.sd_siemens
+        held_out = ", held out" if level.held_out else ""
+        lines.append(
+            f"  {level.amplitude_v:5.3g} V  measured {level.mean_siemens * 1e6:6.1f} +- "
+            f"{level.sd_siemens * 1e6:.1f} uS, fit {mean * 1e6:6.1f} +- {sd * 1e6:.1f} uS "
+            f"({off:+.2f} sd{held_out})"
+        )
+    return lines
 
 
 def as_json_object(done: DeviceCalibration) -> dict[str, Any]:

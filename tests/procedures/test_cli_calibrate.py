@@ -72,7 +72,7 @@ def test_a_device_becomes_a_record(hil: Hil, here: Path) -> None:
 def test_wrong_usage_is_one_line(hil: Hil, here: Path) -> None:
     for arguments, words in (
         (("--device", "P9"), "P9"),
-        (("--plot", "fit.doc"), "PNG"),
+        (("--plot", "fit.doc"), ".png"),
         (("--id", "P1!"), "only a to z"),
         (("--test", "3 V"), "no loop's label"),
         (("nothing",), "nothing"),

@@ -52,7 +52,7 @@ def test_a_staircase_agrees_with_the_accurate_device() -> None:
         i_a[k] = parts[1].charge_c[0] / aperture_s
     loop = replace(
         sine_loop(r_ohm, 1 / (n * step_s), n=n),
-        t_s=step_s * np.arange(n),
+        t_s=np.arange(n, dtype=float) * step_s,
         v_source_v=level_v,
         is_periodic=False,
         sine=None,
