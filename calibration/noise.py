@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -129,10 +130,11 @@ def _noise_a(
     residual_a: FloatArray, jump_a: FloatArray, floor_a: float, degrees_ratio: float
 ) -> float:
     """Return the white noise that explains residuals, near the noise floor."""
-    reach = 1 + _FLOOR_REACH / len(residual_a) ** 0.5
+    reach = 1 + _FLOOR_REACH / math.sqrt(len(residual_a))
 
     def excess(noise_a: float) -> float:
-        return float((residual_a**2 / (noise_a**2 + jump_a**2)).mean()) / degrees_ratio - 1
+        squares = residual_a**2 / (noise_a**2 + jump_a**2)
+        return float(squares.mean()) / degrees_ratio - 1
 
     low_a, high_a = floor_a / reach, floor_a * reach
     if excess(low_a) <= 0:

@@ -30,7 +30,8 @@ class Verdict:
         unit: of all of these.
         n_compared: how many values stand behind it.
         n_apart: how many of them are apart by more than their uncertainty.
-        verdict: ``agrees``, ``differs``, or ``cannot tell`` where a value is missing.
+        verdict: ``agrees``, ``differs``, or ``cannot tell`` where a value is missing, or
+            where a device is apart in one half cycle, which may be an unlikely draw.
         decides: whether the verdict on the device follows from it. What one reads off a loop at a
             single point does not: it scatters from cycle to cycle.
     """
@@ -188,7 +189,7 @@ def tally_verdicts(tally: Tally) -> list[Verdict]:
             score.worst.unit,
             score.n_compared,
             score.n_diverged,
-            DIFFERS if score.has_drifted else AGREES,
+            DIFFERS if score.has_drifted else UNKNOWN if score.is_undecided else AGREES,
         )
         for (device, quantity), score in tally.scores.items()
         if score.worst is not None

@@ -40,7 +40,7 @@ MSS_RECORDS = {
 """Records that the devices of a dopant take in turn, where the station names none and asks for
 metastable switches."""
 
-DEFAULT_RECORDS = MSS_RECORDS
+DEFAULT_RECORDS = MSS_RECORDS | {Dopant.W: ["w-m1-2", "w-m2-2"]}
 """The same where each device has the model of its record."""
 
 

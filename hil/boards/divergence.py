@@ -113,6 +113,11 @@ class Score:
         often = _beyond_chance(self.n_diverged, self.n_compared)
         return often and (not self.is_drawn or _beyond_chance(len(self.apart), len(self.cycles)))
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it is apart by more than chance, in too few half cycles to be no draw."""
+        return not self.has_drifted and _beyond_chance(self.n_diverged, self.n_compared)
+
 
 def _beyond_chance(n_apart: int, n: int) -> bool:
     """Whether more are apart than chance explains, at 1 % (normal approximation)."""
@@ -150,6 +155,12 @@ class Tally:
         return list(dict.fromkeys(apart))
 
     @property
+    def undecided(self) -> list[str]:
+        """Devices that are apart in one half cycle, which may be a drift or an unlikely draw."""
+        open_ones = [device for (device, _), score in self.scores.items() if score.is_undecided]
+        return [device for device in dict.fromkeys(open_ones) if device not in self.drifted]
+
+    @property
     def n_compared(self) -> int:
         """Comparisons in all."""
         return sum(score.n_compared for score in self.scores.values())
@@ -168,6 +179,7 @@ class Tally:
                 "n_compared": score.n_compared,
                 "n_diverged": score.n_diverged,
                 "has_drifted": score.has_drifted,
+                "is_undecided": score.is_undecided,
                 "worst_ratio": score.worst.ratio,
                 "worst_board": score.worst.board,
                 "worst_twin": score.worst.twin,

@@ -167,7 +167,12 @@ class ShadowBoard(RecordingBoard):
         self._writer.event(
             "shadow",
             conclusion(tally, self._lost),
-            data={"drifted": tally.drifted, "lost": self._lost, "scores": tally.rows()},
+            data={
+                "drifted": tally.drifted,
+                "undecided": tally.undecided,
+                "lost": self._lost,
+                "scores": tally.rows(),
+            },
         )
         for name, value in (
             ("shadow_compared", tally.n_compared),
@@ -191,6 +196,11 @@ def conclusion(tally: Tally, lost: str = "") -> str:
     end = f"; the twin was lost: {lost}" if lost else ""
     if not tally.n_compared:
         return f"nothing was compared{end}"
+    if tally.undecided:
+        end = (
+            f"; {', '.join(tally.undecided)} apart in too few half cycles to tell a drift from an "
+            f"unlikely draw: repeat with more cycles{end}"
+        )
     if tally.drifted:
         return f"drifted from the twin: {', '.join(tally.drifted)} ({compared}){end}"
     return f"no device drifted from its twin ({compared}, {tally.n_diverged} apart){end}"

@@ -31,7 +31,8 @@ def list_calibrations(folder: Path, database: Path, today: datetime.date) -> lis
     """
     records = _records(folder, database)
     stations, runs = list(_stations()), _used_by_runs(database)
-    replaced = {r.head.supersedes: r.record_id for r in records if r.head.supersedes}
+    oldest_first = sorted(records, key=lambda record: record.head.created)
+    replaced = {r.head.supersedes: r.record_id for r in oldest_first if r.head.supersedes}
     rows = [
         {
             "id": record.record_id,

@@ -105,7 +105,7 @@ def _score_cells(score: Mapping[str, Any]) -> tuple[str, ...]:
         text(score["worst_board"], unit),
         text(score["worst_twin"], unit),
         text(score["worst_expanded"], unit),
-        "DRIFTED" if score["has_drifted"] else "agrees",
+        "DRIFTED" if score["has_drifted"] else "undecided" if score["is_undecided"] else "agrees",
     )
 
 
