@@ -139,3 +139,17 @@ def test_one_half_cycle_is_no_drift_of_a_device_that_draws_anew_in_each() -> Non
     assert not score.has_drifted
     score.add(drawn(3.0, 5))
     assert score.has_drifted
+
+
+def test_apart_in_one_half_cycle_is_undecided_where_thresholds_are_drawn() -> None:
+    tally = Tally()
+    tally.add(_apart("D1", cycle=0) for _ in range(20))
+    assert (tally.drifted, tally.undecided) == ([], ["D1"])
+    tally.add(_apart("D1", cycle=1) for _ in range(20))
+    assert (tally.drifted, tally.undecided) == (["D1"], [])
+
+
+def _apart(device: str, cycle: int) -> Comparison:
+    return Comparison(
+        device, "conductance", 2e-5, 1e-5, 1e-5, 4e-6, "S", 0.0, cycle=cycle, is_drawn=True
+    )
