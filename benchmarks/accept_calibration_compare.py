@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from calibration.compare import Report, compare_run
+from calibration.comparing.compare import Report, compare_run
 from calibration.imports import Facts, read_memristor_discovery, store_measurements
 from calibration.loops import runs_with_loops
 from hil.records import load_record, make_record, write_record

@@ -14,9 +14,9 @@ import sys
 
 import numpy as np
 
-from calibration.board import board_record
-from calibration.instrument import instrument_record
-from calibration.reference_readings import ReferenceReadings, join
+from calibration.references.board import board_record
+from calibration.references.instrument import instrument_record
+from calibration.references.readings import ReferenceReadings, join
 from hil.conductance import conductance
 from hil.correction import Correction
 from hil.instruments.accuracy import KEITHLEY_2400

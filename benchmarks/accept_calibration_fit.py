@@ -13,13 +13,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from calibration.covariance import uncertainty
-from calibration.cross_validation import leave_one_out, predict, r2_left_out
-from calibration.fit import LoopFit, fit_loops
+from calibration.fitting.covariance import uncertainty
+from calibration.fitting.cross_validation import leave_one_out, predict, r2_left_out
+from calibration.fitting.fit import LoopFit, fit_loops
+from calibration.fitting.loop_simulator import MEMRISTOR_DISCOVERY_V2
+from calibration.fitting.quality import r2, r2_by_loop, r2_by_resistor
 from calibration.imports import Facts, read_memristor_discovery, store_measurements
-from calibration.loop_simulator import MEMRISTOR_DISCOVERY_V2
 from calibration.loops import Loop, read_loops, runs_with_loops
-from calibration.quality import r2, r2_by_loop, r2_by_resistor
 from hil.store import RunDatabase
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "knowm" / "w-sdc-iv"

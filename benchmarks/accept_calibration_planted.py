@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for tests.support
 
 import numpy as np
 
-from calibration.covariance import uncertainty
-from calibration.fit import fit_loops
-from calibration.fit_parameters import FitSpace
+from calibration.fitting.covariance import uncertainty
+from calibration.fitting.fit import fit_loops
+from calibration.fitting.fit_parameters import FitSpace
 from hil.types import FloatArray
 from tests.support.planted_loops import (
     M1_LIKE,

@@ -14,14 +14,14 @@ from typing import TypeVar
 import click
 from tqdm import tqdm
 
-from calibration.board import fit_board
-from calibration.device_calibration import FitSettings, calibrate_device
-from calibration.instrument import fit_instrument
-from calibration.loop_simulator import Parasitics
-from calibration.pulse_fit import fit_pulse_levels
-from calibration.pulse_levels import read_pulse_levels
-from calibration.pulse_record import pulse_record
-from calibration.residual_plots import FORMATS, draw_fit
+from calibration.fitting.device_calibration import FitSettings, calibrate_device
+from calibration.fitting.loop_simulator import Parasitics
+from calibration.fitting.pulse_fit import fit_pulse_levels
+from calibration.fitting.pulse_levels import read_pulse_levels
+from calibration.fitting.pulse_record import pulse_record
+from calibration.fitting.residual_plots import FORMATS, draw_fit
+from calibration.references.board import fit_board
+from calibration.references.instrument import fit_instrument
 from hil import interrupts
 from hil.errors import UsageError
 from hil.records import Record, load_record, write_record

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import click
 
-from calibration.compare import compare_run
-from calibration.drift import check_drift
+from calibration.comparing.compare import compare_run
+from calibration.comparing.drift import check_drift
 from hil.station import CalibrationTable
 from hil.store import LATEST, RunDatabase, to_json
 from procedures.cli.exits import FAILED, FINISHED

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from calibration.compare import Report
-from calibration.drift import DriftCheck
-from calibration.verdicts import Verdict
+from calibration.comparing.compare import Report
+from calibration.comparing.drift import DriftCheck
+from calibration.comparing.verdicts import Verdict
 from hil.units import text
 
 _SCORE_HEADS = ("device", "quantity", "compared", "apart", "worst: board", "twin", "U (k=2)", "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibration.compare import Report
-from calibration.verdicts import Overlay
+from calibration.comparing.compare import Report
+from calibration.comparing.verdicts import Overlay
 from hil.errors import HilError, UsageError
 from procedures.reports.picture import FORMATS
 

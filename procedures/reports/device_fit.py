@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from calibration import fit_words
-from calibration.cross_validation import r2_left_out
-from calibration.device_calibration import DeviceCalibration
-from calibration.pulse_fit import PulseFit
-from calibration.pulse_levels import PulseLevels
-from calibration.quality import r2_by_loop, r2_by_resistor
+from calibration.fitting import fit_words
+from calibration.fitting.cross_validation import r2_left_out
+from calibration.fitting.device_calibration import DeviceCalibration
+from calibration.fitting.pulse_fit import PulseFit
+from calibration.fitting.pulse_levels import PulseLevels
+from calibration.fitting.quality import r2_by_loop, r2_by_resistor
 from hil.records import Quantity, Record
 from hil.units import text
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibration.board import fit_board
-from calibration.instrument import fit_instrument
+from calibration.references.board import fit_board
+from calibration.references.instrument import fit_instrument
 from hil.errors import CalibrationError, StationError
 from hil.opening import open_board
 from hil.records import write_record

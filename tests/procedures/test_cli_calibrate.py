@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.fit_parameters import HELD
-from calibration.loop_simulator import LoopSimulator
+from calibration.fitting.fit_parameters import HELD
+from calibration.fitting.loop_simulator import LoopSimulator
 from hil.records import load_record
 from hil.store import RunDatabase
 from tests.procedures.conftest import Hil
@@ -89,7 +89,7 @@ def test_nothing_is_written_when_it_is_aborted(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("calibration.fit.LoopProblem.descend", interrupted)
+    monkeypatch.setattr("calibration.fitting.fit.LoopProblem.descend", interrupted)
     said = hil("calibrate", "device", *FIT)
     assert said.code == 3
     assert said.err.strip() == "hil: aborted"

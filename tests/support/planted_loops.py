@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from calibration.device_record import SWITCHED_OFF
-from calibration.fit_parameters import HELD
+from calibration.fitting.device_record import SWITCHED_OFF
+from calibration.fitting.fit_parameters import HELD
 from calibration.loops import Loop
 from calibration.sine import SineFit
 from hil.types import Dopant, FloatArray

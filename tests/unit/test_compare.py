@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibration.compare import compare_run
-from calibration.drift import check_drift
+from calibration.comparing.compare import compare_run
+from calibration.comparing.drift import check_drift
+from calibration.comparing.loop_features import loop_features
+from calibration.comparing.loop_replay import replay_loops, start_siemens
+from calibration.comparing.verdicts import AGREES, DIFFERS, UNKNOWN, loop_overlay, loop_verdicts
 from calibration.imports import Facts, read_memristor_discovery, store_measurements
-from calibration.loop_features import loop_features
-from calibration.loop_replay import replay_loops, start_siemens
 from calibration.loops import Loop, read_loops
-from calibration.verdicts import AGREES, DIFFERS, UNKNOWN, loop_overlay, loop_verdicts
 from hil.errors import StationError, UsageError
 from hil.records import Validity, make_record, write_record
 from hil.store import RunDatabase, RunWriter

@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibration.covariance import uncertainty
-from calibration.cross_validation import jackknife, leave_one_out, predict, r2_left_out
-from calibration.device_record import Provenance, data_sha256, device_record
-from calibration.fit import LoopFit, fit_loops
-from calibration.fit_parameters import HELD, FitSpace
-from calibration.fit_words import identifiability
-from calibration.loop_simulator import LoopSimulator
+from calibration.fitting.covariance import uncertainty
+from calibration.fitting.cross_validation import jackknife, leave_one_out, predict, r2_left_out
+from calibration.fitting.device_record import Provenance, data_sha256, device_record
+from calibration.fitting.fit import LoopFit, fit_loops
+from calibration.fitting.fit_parameters import HELD, FitSpace
+from calibration.fitting.fit_words import identifiability
+from calibration.fitting.loop_simulator import LoopSimulator
+from calibration.fitting.noise import estimate, noise_floor_a
+from calibration.fitting.priors import READ_SHAPE, off_shape
+from calibration.fitting.profiles import profile, worst
+from calibration.fitting.quality import r2, r2_by_resistor
 from calibration.loops import Loop
-from calibration.noise import estimate, noise_floor_a
-from calibration.priors import READ_SHAPE, off_shape
-from calibration.profiles import profile, worst
-from calibration.quality import r2, r2_by_resistor
 from hil.errors import UsageError
 from hil.records import load_record, write_record
 from tests.support.planted_loops import M1_LIKE, sine_loop, with_current

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibration.fit_parameters import HELD
-from calibration.loop_simulator import NO_PARASITICS, LoopSimulator, Parasitics
+from calibration.fitting.fit_parameters import HELD
+from calibration.fitting.loop_simulator import NO_PARASITICS, LoopSimulator, Parasitics
 from calibration.loops import Loop
 from hil.types import FloatArray
 from tests.support.planted_loops import (

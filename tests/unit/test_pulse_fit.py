@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.pulse_fit import FREE, PulseFit, fit_pulse_levels
-from calibration.pulse_levels import PulseLevels, read_pulse_levels
-from calibration.pulse_record import pulse_record
+from calibration.fitting.pulse_fit import FREE, PulseFit, fit_pulse_levels
+from calibration.fitting.pulse_levels import PulseLevels, read_pulse_levels
+from calibration.fitting.pulse_record import pulse_record
 from hil.errors import UsageError
 from hil.records import load_record
 from twin.devices.gmss import GmssDevices

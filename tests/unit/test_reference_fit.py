@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibration.board import board_record
-from calibration.instrument import instrument_record
-from calibration.reference_readings import ReferenceReadings, join
+from calibration.references.board import board_record
+from calibration.references.instrument import instrument_record
+from calibration.references.readings import ReferenceReadings, join
 from hil.errors import CalibrationError, UsageError
 from hil.limits import LimitChecker
 from hil.records import Record

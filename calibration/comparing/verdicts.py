@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from calibration.loop_features import UNITS, LoopFeatures, loop_features
+from calibration.comparing.loop_features import UNITS, LoopFeatures, loop_features
 from calibration.loops import Loop
 from hil.boards.divergence import COVERAGE, Comparison, Tally
 from hil.types import FloatArray

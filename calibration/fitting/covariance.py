@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from scipy.linalg import toeplitz
 
-from calibration.fit import LoopFit
-from calibration.noise import Misfit
+from calibration.fitting.fit import LoopFit
+from calibration.fitting.noise import Misfit
 from hil.types import FloatArray
 
 Identifiability = Literal["good", "weak", "none", "bound"]
@@ -20,7 +20,7 @@ GOOD_SHARE = 1 / 3
 TRADE_OFF = 0.9
 """Two parameters trade off from this correlation on."""
 
-_JACOBIAN_STEPS = 3
+_JACOBIAN_STEPS = 9
 _AT_BOUND = 1e-3
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.covariance import Uncertainty
-from calibration.fit import LoopFit, Progress
-from calibration.fit_parameters import FitSpace
-from calibration.loop_problem import LoopProblem
+from calibration.fitting.covariance import Uncertainty
+from calibration.fitting.fit import LoopFit, Progress
+from calibration.fitting.fit_parameters import FitSpace
+from calibration.fitting.loop_problem import LoopProblem
 from hil.errors import UsageError
 from hil.types import FloatArray
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.fit import LoopFit, Progress, fit_loops
-from calibration.fit_parameters import FitSpace
-from calibration.loop_simulator import LoopSimulator, Parasitics
+from calibration.fitting.fit import LoopFit, Progress, fit_loops
+from calibration.fitting.fit_parameters import FitSpace
+from calibration.fitting.loop_simulator import LoopSimulator, Parasitics
+from calibration.fitting.quality import r2
 from calibration.loops import Loop
-from calibration.quality import r2
 from hil.errors import UsageError
 from hil.types import FloatArray
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import least_squares
 
-from calibration.fit_parameters import FitSpace, Values
-from calibration.loop_replay import start_siemens
-from calibration.loop_simulator import LoopSimulator, Parasitics
+from calibration.comparing.loop_replay import start_siemens
+from calibration.fitting.fit_parameters import FitSpace, Values
+from calibration.fitting.loop_simulator import LoopSimulator, Parasitics
+from calibration.fitting.noise import Misfit
+from calibration.fitting.priors import Prior
 from calibration.loops import Loop
-from calibration.noise import Misfit
-from calibration.priors import Prior
 from hil.types import FloatArray
 
 _NARROW = 0.02  # step of a finite difference, in spreads

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-from calibration.pulse_fit import FROM_BASE, PulseFit
-from calibration.pulse_levels import PulseLevels
-from calibration.reference_record import software
+from calibration.fitting.pulse_fit import FROM_BASE, PulseFit
+from calibration.fitting.pulse_levels import PulseLevels
+from calibration.references.record_parts import software
 from hil.records import Conditions, Data, Head, Quantity, Record, Validity, make_record
 
 _DIGITS = 5

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from calibration.covariance import Identifiability, Uncertainty
-from calibration.fit import LoopFit
+from calibration.fitting.covariance import Identifiability, Uncertainty
+from calibration.fitting.fit import LoopFit
 
 VERDICTS: dict[Identifiability, str] = {
     "good": "well identified",

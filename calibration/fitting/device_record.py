@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from calibration import fit_words
-from calibration.covariance import Uncertainty
-from calibration.cross_validation import LeftOut, jackknife, r2_left_out
-from calibration.fit import LoopFit
-from calibration.fit_parameters import UNITS
+from calibration.fitting import fit_words
+from calibration.fitting.covariance import Uncertainty
+from calibration.fitting.cross_validation import LeftOut, jackknife, r2_left_out
+from calibration.fitting.fit import LoopFit
+from calibration.fitting.fit_parameters import UNITS
+from calibration.fitting.quality import r2_by_loop, r2_by_resistor
 from calibration.loops import Loop
-from calibration.quality import r2_by_loop, r2_by_resistor
-from calibration.reference_record import software
+from calibration.references.record_parts import software
 from hil.records import Conditions, Data, Head, Quantity, Record, Validity, make_record
 from hil.store import RunDatabase
 from hil.units import text

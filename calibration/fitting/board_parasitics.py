@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from calibration.loop_simulator import MEMRISTOR_DISCOVERY_V2, NO_PARASITICS, Parasitics
+from calibration.fitting.loop_simulator import MEMRISTOR_DISCOVERY_V2, NO_PARASITICS, Parasitics
 from calibration.loops import Loop
 from hil.errors import UsageError
 from hil.store import RunDatabase

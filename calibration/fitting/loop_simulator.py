@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.loop_drive import LoopDrive, cut_into_steps
+from calibration.fitting.loop_drive import LoopDrive, cut_into_steps
 from calibration.loops import Loop
 from hil.types import FloatArray
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import least_squares, nnls
 
-from calibration.pulse_levels import LevelTable, PulseLevels
+from calibration.fitting.pulse_levels import LevelTable, PulseLevels
 from hil.errors import UsageError
 from hil.records import Record
 from hil.types import FloatArray

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from calibration.board_parasitics import parasitics_of
-from calibration.covariance import Uncertainty, uncertainty
-from calibration.cross_validation import LeftOut, leave_one_out, predict
-from calibration.device_record import device_record, provenance
-from calibration.fit import LoopFit, Progress, fit_loops
-from calibration.loop_simulator import Parasitics
+from calibration.fitting.board_parasitics import parasitics_of
+from calibration.fitting.covariance import Uncertainty, uncertainty
+from calibration.fitting.cross_validation import LeftOut, leave_one_out, predict
+from calibration.fitting.device_record import device_record, provenance
+from calibration.fitting.fit import LoopFit, Progress, fit_loops
+from calibration.fitting.loop_simulator import Parasitics
+from calibration.fitting.profiles import Profile, profiles, worst
+from calibration.fitting.quality import r2_by_loop
 from calibration.loops import Loop, read_loops, runs_with_loops
-from calibration.profiles import Profile, profiles, worst
-from calibration.quality import r2_by_loop
 from hil.errors import UsageError
 from hil.records import Record
 from hil.store import RunDatabase

@@ -10,12 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from calibration.imports import PROCEDURE
-from calibration.loop_replay import replay_loops
-from calibration.loops import Loop, read_loops
-from calibration.run_replay import replay_run
-from calibration.twin_choice import Choice, TwinChoice
-from calibration.verdicts import (
+from calibration.comparing.loop_replay import replay_loops
+from calibration.comparing.run_replay import replay_run
+from calibration.comparing.twin_choice import Choice, TwinChoice
+from calibration.comparing.verdicts import (
     AGREES,
     DIFFERS,
     Overlay,
@@ -25,6 +23,8 @@ from calibration.verdicts import (
     loop_verdicts,
     tally_verdicts,
 )
+from calibration.imports import PROCEDURE
+from calibration.loops import Loop, read_loops
 from hil.boards.follower import Follower
 from hil.boards.model_uncertainty import ModelUncertainty
 from hil.opening import open_twins

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.fit_parameters import FitSpace
-from calibration.loop_problem import LoopProblem, Solution
-from calibration.loop_simulator import NO_PARASITICS, Parasitics
+from calibration.fitting.fit_parameters import FitSpace
+from calibration.fitting.loop_problem import LoopProblem, Solution
+from calibration.fitting.loop_simulator import NO_PARASITICS, Parasitics
+from calibration.fitting.noise import Misfit, estimate, first_guess
+from calibration.fitting.priors import Prior, priors_of
+from calibration.fitting.quality import r2
 from calibration.loops import Loop
-from calibration.noise import Misfit, estimate, first_guess
-from calibration.priors import Prior, priors_of
-from calibration.quality import r2
 from hil.errors import UsageError
 from hil.types import FloatArray
 
@@ -26,8 +26,8 @@ _SCREEN_STEPS, _POLISH_STEPS, _FINAL_STEPS = 1, 3, 9
 _FINAL_PERIODS = 4
 _N_POLISHED = 2
 _TOLERATED = 0.1
-_MAX_REWEIGHINGS = 2
-_STEADY = 0.05
+_MAX_REWEIGHINGS = 5
+_STEADY, _SETTLED = 0.05, 0.1
 _FIRST, _MIDDLE, _LAST = (0.3, 0.1), (0.2, 0.05), (0.01,)
 
 
@@ -144,7 +144,9 @@ def _refine(problem: LoopProblem, best: Solution) -> list[Solution]:
     for _ in range(_MAX_REWEIGHINGS):
         coarse = problem.residuals(best.coordinates[None, :], _POLISH_STEPS)
         fine = problem.residuals(best.coordinates[None, :], _FINAL_STEPS)
-        if np.sqrt(np.mean((coarse - fine) ** 2)) < _TOLERATED:
+        is_coarse_enough = np.sqrt(np.mean((coarse - fine) ** 2)) < _TOLERATED
+        start = (coarse if is_coarse_enough else fine)[0]
+        if is_coarse_enough:
             best = problem.descend(best.coordinates, _POLISH_STEPS, 10, tolerance=1e-4)
         else:
             best = problem.descend(
@@ -156,10 +158,11 @@ def _refine(problem: LoopProblem, best: Solution) -> list[Solution]:
                 tolerance=1e-5,
             )
         done.append(best)
+        fell = 0.5 * float(start @ start) - best.cost
         before_a = np.concatenate(problem.misfit.sigma_a)
         problem.misfit = _reweighed(problem, best.coordinates, _FINAL_STEPS)
         changes = np.concatenate(problem.misfit.sigma_a) / before_a - 1
-        if np.sqrt(np.mean(changes**2)) < _STEADY:
+        if fell < _SETTLED and np.sqrt(np.mean(changes**2)) < _STEADY:
             break
     return done
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from calibration.reference_readings import ReferenceReadings
+from calibration.references.readings import ReferenceReadings
 from hil.correction import Correction, path_name
 from hil.errors import CalibrationError
 from hil.types import FloatArray, IndexArray

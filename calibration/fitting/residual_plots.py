@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calibration.fit import LoopFit
-from calibration.profiles import Profile
-from calibration.quality import r2
+from calibration.fitting.fit import LoopFit
+from calibration.fitting.profiles import Profile
+from calibration.fitting.quality import r2
 from hil.errors import HilError, UsageError
 
 if TYPE_CHECKING:

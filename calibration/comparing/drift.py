@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from calibration.compare import Report, compare_run
-from calibration.verdicts import AGREES, DIFFERS, Verdict
+from calibration.comparing.compare import Report, compare_run
+from calibration.comparing.verdicts import AGREES, DIFFERS, Verdict
 from hil.store import RunDatabase
 
 DRIFTED = "drifted"
@@ -83,7 +83,7 @@ def check_drift(
     folder: Path | None = None,
     model_ratio: float | None = None,
 ) -> DriftCheck:
-    """Compare runs with the last records of their devices; see ``calibration.compare.compare_run``.
+    """Compare runs with the last records of their devices; see ``compare_run``.
 
     A device has drifted if a quantity that decides differs in at least one of the runs.
 

@@ -8,8 +8,8 @@ from importlib.metadata import version
 
 import numpy as np
 
-from calibration.reference_fit import Fit
-from calibration.reference_readings import ReferenceReadings
+from calibration.references.fit import Fit
+from calibration.references.readings import ReferenceReadings
 from hil.correction import Correction
 from hil.records import Conditions, Data, Quantity, Validity
 from hil.types import FloatArray

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration import reference_record as parts
-from calibration.reference_fit import Fit, ReferenceModel
-from calibration.reference_readings import ReferenceReadings, read_runs
+from calibration.references import record_parts as parts
+from calibration.references.fit import Fit, ReferenceModel
+from calibration.references.readings import ReferenceReadings, read_runs
 from hil.correction import Correction
 from hil.errors import CalibrationError
 from hil.instruments.accuracy import KEITHLEY_2400

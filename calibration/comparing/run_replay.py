@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from calibration.loop_replay import START_V, start_siemens
+from calibration.comparing.loop_replay import START_V, start_siemens
+from calibration.comparing.stored_operations import operations
 from calibration.loops import Loop, read_loops
-from calibration.stored_operations import operations
 from hil.boards.divergence import Comparison, Tally
 from hil.boards.follower import Follower
 from hil.errors import UsageError

@@ -1,0 +1,1 @@
+"""Runs beside what the twins of their devices do: verdicts and drift."""

@@ -1,0 +1,1 @@
+"""Offsets, gains and resistances from readings of references."""
