@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hil.board import Board
-from hil.boards.follower import TwinOfBoard
+from hil.boards.twin_of_board import TwinOfBoard
 from hil.errors import HilError, LinkError, StationError
 from hil.station import Fallback, Station, load_station
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hil.board import Board
-from hil.boards.follower import Follower, TwinOfBoard
+from hil.boards.follower import Follower
 from hil.boards.shadow import ShadowBoard
+from hil.boards.twin_of_board import TwinOfBoard
 from hil.opening import open_twins
 from hil.station import Station, load_station
 from hil.store import RecordingBoard, RunStart, RunWriter

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import numpy as np
 
 from hil.board import Board
 from hil.boards.divergence import COVERAGE, Comparison
-from hil.boards.model_uncertainty import ModelUncertainty
-from hil.errors import StationError
-from hil.instruments.accuracy import KEITHLEY_2400
+from hil.boards.prediction import (
+    expanded_current_a,
+    expanded_energy_j,
+    root_sum,
+    spread_of_members,
+)
+from hil.boards.twin_of_board import TwinOfBoard, require_same_devices
 from hil.types import (
     BoardInfo,
     CellArray,
@@ -24,30 +28,6 @@ from hil.types import (
 )
 
 T = TypeVar("T")
-
-_T_FACTORS = {1: 13.97, 2: 4.53, 3: 3.31, 4: 2.87, 5: 2.65, 6: 2.52, 7: 2.43, 8: 2.37, 16: 2.17}
-"""Student's t for 95.45 % (GUM, JCGM 100:2008, table G.2): few members know their spread badly."""
-
-_TRAPEZOID_BOUND_RATIO = 0.5  # what two samples of a pulse can miss; see ``hil.boards.train``
-
-
-@runtime_checkable
-class TwinOfBoard(Board, Protocol):
-    """A board that can take over the state of another one: a twin."""
-
-    def adopt(self, cells: CellArray, g_siemens: FloatArray, v_device_v: FloatArray) -> None:
-        """Put devices into the state that has these conductances, or the nearest that they have.
-
-        Args:
-            cells: which, none twice.
-            g_siemens: conductance of each, as read.
-            v_device_v: voltage across each at which it was read.
-        """
-        ...
-
-    def model_uncertainty(self, cells: CellArray) -> list[ModelUncertainty]:
-        """Return how far the model of each device may be from the device."""
-        ...
 
 
 class Follower:
@@ -87,9 +67,8 @@ class Follower:
         model_ratio: float | None = None,
     ) -> None:
         twin, *self._members = twins
-        _require_same_devices(twin.info, info)
+        require_same_devices(twin.info, info)
         self.twin = twin
-        self._spread_factor = _T_FACTORS.get(len(self._members), COVERAGE)
         self._board: Board = twin
         self._info = info
         self.model_ratio = np.array(
@@ -139,7 +118,7 @@ class Follower:
         twin, members = self._all(
             lambda board: board.measure(readings.cells, readings.v_read_v, allow_reverse=True)
         )
-        expanded = _root_sum(
+        expanded = root_sum(
             readings.g_expanded_siemens,
             twin.g_expanded_siemens,
             self._predicted(index, twin.g_siemens, [m.g_siemens for m in members]),
@@ -176,9 +155,9 @@ class Follower:
                 "end current",
                 i_a,
                 twin.i_end_a,
-                _root_sum(
-                    _reading_a(i_a),
-                    _reading_a(twin.i_end_a),
+                root_sum(
+                    expanded_current_a(i_a),
+                    expanded_current_a(twin.i_end_a),
                     self._predicted(index[group], twin.i_end_a, [m.i_end_a for m in members]),
                 ),
                 "A",
@@ -217,9 +196,9 @@ class Follower:
         board_rms, twin_rms, apart_rms = (
             _rms(i_a) for i_a in (trace.i_a, twin.i_a, trace.i_a - twin.i_a)
         )
-        expanded = _root_sum(
-            _rms(_reading_a(trace.i_a)),
-            _rms(_reading_a(twin.i_a)),
+        expanded = root_sum(
+            _rms(expanded_current_a(trace.i_a)),
+            _rms(expanded_current_a(twin.i_a)),
             self._predicted(index, twin_rms, [twin_rms + _rms(m.i_a - twin.i_a) for m in members]),
         )
         t_s = trace.t_s[-1:]
@@ -288,13 +267,8 @@ class Follower:
         self, index: IndexArray, values: FloatArray, members: list[FloatArray]
     ) -> FloatArray:
         """Expanded uncertainty of what the twin foresees: model, state, and what it cannot know."""
-        ratio = _root_sum(COVERAGE * self.model_ratio[index], self._start_ratio[index])
-        if not members:
-            return ratio * np.abs(values)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # shorts, opens
-            ratios = np.log(np.abs([member / values for member in members]))
-            spread = np.expm1(self._spread_factor * np.sqrt(np.mean(ratios**2, axis=0)))
-        return _root_sum(ratio * np.abs(values), spread * np.abs(values))
+        ratio = root_sum(COVERAGE * self.model_ratio[index], self._start_ratio[index])
+        return root_sum(ratio * np.abs(values), spread_of_members(values, members))
 
     def _energies(
         self,
@@ -305,9 +279,9 @@ class Follower:
         method: str,
         t_s: FloatArray,
     ) -> list[Comparison]:
-        bound = _TRAPEZOID_BOUND_RATIO if method == "trapezoid" else 0.0
-        from_samples = COVERAGE * bound / np.sqrt(3) * np.abs(board_j)
-        expanded = _root_sum(from_samples, self._predicted(index, twin_j, members_j))
+        expanded = root_sum(
+            expanded_energy_j(board_j, method), self._predicted(index, twin_j, members_j)
+        )
         return self._compare(index, "energy", board_j, twin_j, expanded, "J", t_s)
 
     def _compare(
@@ -347,32 +321,5 @@ def _pulsing(
     return lambda board: board.pulse(cells, amplitude_v, width_s, n_pulses)
 
 
-def _root_sum(*parts: FloatArray) -> FloatArray:
-    with np.errstate(over="ignore"):
-        total: FloatArray = np.sqrt(np.sum([part**2 for part in parts], axis=0))
-    return total
-
-
-def _reading_a(i_a: FloatArray) -> FloatArray:
-    """Expanded uncertainty of a current that was read."""
-    expanded: FloatArray = COVERAGE / np.sqrt(3) * KEITHLEY_2400.measure_a.bound(i_a)
-    return expanded
-
-
 def _rms(values: FloatArray) -> FloatArray:
     return np.array([np.sqrt(np.mean(values**2))])
-
-
-def _require_same_devices(twin: BoardInfo, board: BoardInfo) -> None:
-    missing = sorted({d.name for d in board.devices} - {d.name for d in twin.devices})
-    if missing:
-        raise StationError(
-            f"the twin station {twin.station!r} has no device {missing[0]!r}, which station "
-            f"{board.station!r} has; give the twin of the same devices"
-        )
-    elsewhere = [d.name for d in board.devices if twin.cell_of(d.name) != board.cell_of(d.name)]
-    if elsewhere or twin.shape != board.shape:
-        raise StationError(
-            f"the twin station {twin.station!r} has other devices than station {board.station!r}, "
-            f"or in other places; give the twin of the same devices"
-        )

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.boards.follower import Follower, TwinOfBoard
+from hil.boards.follower import Follower
+from hil.boards.twin_of_board import TwinOfBoard
 from hil.errors import StationError
 from hil.opening import open_board, open_twins
 from hil.types import Source
