@@ -28,7 +28,7 @@ def build_memristors(
     model: str = BY_RECORD,
     seed: int = 0,
     numbers: Sequence[int] | None = None,
-    device_spread: bool = False,
+    device_spread: float = 0.0,
     cycle_spread: bool = True,
 ) -> DeviceModel:
     """Return devices as their records describe them.
@@ -39,7 +39,7 @@ def build_memristors(
             all of them by that one.
         seed: of the twin.
         numbers: of the devices in their station; decide what is drawn for each.
-        device_spread: draw devices around their records, where these say how far they spread.
+        device_spread: draw devices around their records, this many times as far as these say.
         cycle_spread: draw thresholds anew from cycle to cycle, where the records say so.
 
     Raises:
@@ -72,7 +72,7 @@ def _one_model(
     records: Sequence[DeviceRecord],
     seed: int,
     numbers: Sequence[int],
-    spreads: tuple[bool, bool],
+    spreads: tuple[float, bool],
 ) -> DeviceModel:
     device_spread, cycle_spread = spreads
     if model == "gmss":

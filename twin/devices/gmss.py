@@ -37,7 +37,8 @@ class GmssDevices(MeanFieldDevices):
         x: state to begin with, shape (n_devices,); ``parameters.x_init`` if not given.
         seed: of the draws; each device has a stream of its own.
         numbers: of the devices in their station, which choose the streams; 0, 1, ... if not given.
-        device_spread: draw the devices around their parameters, as ``d2d_...`` say.
+        device_spread: draw the devices around their parameters, this many times as far as
+            ``d2d_...`` say; 0 for not at all.
         tolerances: of the integration; the default keeps X within 1e-6 of it, or within 1e-12.
     """
 
@@ -48,12 +49,13 @@ class GmssDevices(MeanFieldDevices):
         *,
         seed: int = 0,
         numbers: Sequence[int] | None = None,
-        device_spread: bool = False,
+        device_spread: float = 0.0,
         tolerances: Tolerances | None = None,
     ) -> None:
         numbers = range(parameters.n_devices) if numbers is None else numbers
         if device_spread:
-            parameters = parameters.spread(DeviceStreams(seed, "spread", numbers).all_normals(4))
+            normals = DeviceStreams(seed, "spread", numbers).all_normals(4)
+            parameters = parameters.spread(device_spread * normals)
         p = self.parameters = parameters
         self._cycles = DeviceStreams(seed, "cycles", numbers)
         # Of the half cycle that each device is in; the law looks into the same arrays.
@@ -174,7 +176,8 @@ class GmssDevices(MeanFieldDevices):
         self._catch_up(index)
         moves = self._memory.take(index).moves(self._x[index], self._fresh[index])
         rests = ~leaves_band & moves
-        reads = rests & isinstance(waveform, Constant)
+        # A device that holds its state is read as well: the closed form is cheaper than a step.
+        reads = ~leaves_band & isinstance(waveform, Constant)
         outcome = np.empty((7, len(index)))
         for which, act in ((reads, self._read), (~reads, self._switch)):
             rows = np.flatnonzero(which)
