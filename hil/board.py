@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -10,7 +10,16 @@ from numpy.typing import ArrayLike
 
 from hil.clock import Clock
 from hil.limits import DeviceLimits
-from hil.types import BoardInfo, Dopant, MatVec, Pulses, Readings, SweepTrace
+from hil.types import (
+    BoardInfo,
+    Dopant,
+    Inference,
+    MatVec,
+    Pulses,
+    Readings,
+    SweepTrace,
+    Synapses,
+)
 
 
 class Board(Protocol):
@@ -68,6 +77,21 @@ class Board(Protocol):
 
         Inputs obey the limits of a read. A bank that connects one device at a time measures cell
         by cell and sums; that costs one reading per cell.
+        """
+        ...
+
+    def infer(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> Inference:
+        """Let the board's neuron circuit answer each row of ``inputs_v`` (n_images, n_inputs).
+
+        All devices of all layers are connected at once. The inputs drive the first layer, hidden
+        neurons (summing amplifiers that clip) drive the next one, comparators behind the last sums
+        decide. Costs the settling time of the circuit for each image; every device is stressed for
+        that long with its input. Inputs, and the voltage at which hidden neurons clip, obey the
+        limits of a read in the SET direction; 0 V is allowed.
+
+        Raises:
+            UnsupportedError: the board has no neuron circuit (``Capability.INFER``).
+            UsageError: layers that do not fit together, or a device twice.
         """
         ...
 

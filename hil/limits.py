@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hil.errors import LimitError, UsageError
-from hil.types import BoardInfo, CellArray, Dopant, FloatArray, IndexArray
+from hil.errors import LimitError, UnsupportedError, UsageError
+from hil.types import (
+    BoardInfo,
+    CellArray,
+    Dopant,
+    FloatArray,
+    IndexArray,
+    Synapses,
+    as_cells,
+)
 from hil.units import text
 
 
@@ -136,6 +145,74 @@ class LimitChecker:
         held_s = np.array([_longest_run(waveform_v) * dt_s])
         request.below("time at one level", held_s, self._max_pulse_width_s[request.index], "s")
         return waveform_v
+
+    def check_inference(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> FloatArray:
+        """Return the inputs of a network, shape (n_images, n_inputs).
+
+        Each device of the first layer may see the largest of its inputs, each one of the other
+        layers the voltage at which hidden neurons clip.
+
+        Raises:
+            LimitError: an input that is negative or not finite, or a voltage that no read of the
+                devices may have.
+            UnsupportedError: the board has no neuron circuit.
+            UsageError: layers that do not fit together or mix dopants, a device that stands twice,
+                a cell outside the board, or inputs of another shape.
+        """
+        clip_v = self._info.neuron_clip_v
+        if clip_v is None:
+            raise UnsupportedError(f"board {self._info.kind!r} has no neuron circuit")
+        requests = self._check_network(layers)
+        inputs_v = np.array(inputs_v, dtype=float)
+        first = layers[0]
+        if inputs_v.ndim != 2 or not len(inputs_v) or inputs_v.shape[1] != first.n_inputs:
+            raise UsageError(
+                f"inputs have shape {inputs_v.shape}; give (n_images, {first.n_inputs}), at least "
+                f"one image"
+            )
+        lowest_v, highest_v = (self._on_cells(first, f(inputs_v, axis=0)) for f in (np.min, np.max))
+        why = "the inputs of a network are finite and in the SET direction"
+        requests[0].refuse(~(lowest_v >= 0), "input voltage", lowest_v, "V", why)
+        self._check_input(requests[0], "input voltage", highest_v)
+        for layer, request in zip(layers[1:], requests[1:], strict=True):
+            full_scale_v = self._on_cells(layer, np.full(layer.n_inputs, clip_v))
+            self._check_input(request, "full scale of a hidden neuron", full_scale_v)
+        return inputs_v
+
+    def _check_network(self, layers: Sequence[Synapses]) -> list[_Request]:
+        """Check how the layers are wired; return the cells of each."""
+        if not len(layers):
+            raise UsageError("a network has at least one layer")
+        for k, (before, layer) in enumerate(pairwise(layers), start=2):
+            if layer.n_inputs != before.n_neurons:
+                raise UsageError(
+                    f"layer {k} has {layer.n_inputs} inputs, but the layer before it has "
+                    f"{before.n_neurons} neurons"
+                )
+        cells = [as_cells(layer.cells, self._info.shape) for layer in layers]
+        all_cells = np.concatenate(cells)
+        found, n_times = np.unique(self._info.index_of(all_cells), return_counts=True)
+        if (n_times > 1).any():
+            twice = self._info.devices[found[n_times > 1][0]].name
+            raise UsageError(f"{twice} stands twice in the network; a device is one synapse")
+        for k, of_layer in enumerate(cells, start=1):
+            dopants = sorted({self._info.device_at(cell).dopant.value for cell in of_layer})
+            if len(dopants) > 1:
+                raise UsageError(
+                    f"layer {k} has devices of {' and '.join(dopants)}; the resistors of its "
+                    f"neurons can suit only one dopant"
+                )
+        return [_Request(self._info, of_layer) for of_layer in cells]
+
+    def _check_input(self, request: _Request, what: str, v_v: FloatArray) -> None:
+        request.refuse(~np.isfinite(v_v), what, v_v, "V", "not a finite number")
+        request.below(what, v_v, self._max_read_v[request.index], "V")
+        self._check_current(request, v_v)
+
+    def _on_cells(self, layer: Synapses, inputs_v: FloatArray) -> FloatArray:
+        """Return what each of ``layer.cells`` sees of one voltage per input."""
+        n_halves = 1 if layer.minus is None else 2
+        return np.tile(np.repeat(inputs_v, layer.n_neurons), n_halves)
 
     def _check_current(self, request: _Request, v_source_v: FloatArray) -> None:
         index = request.index

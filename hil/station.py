@@ -127,7 +127,8 @@ class TwinTable(_Table):
         seed: of everything random in the twin, unless the run gives one.
         instrument_noise: gain, offset and noise of the source-measure unit; off for exact checks.
         model: ``record``: each device by the model of its record; or metastable switches for all.
-        device_spread: whether devices differ from their records as these say.
+        device_spread: how far devices differ from their records, in spreads that these say: 0 or
+            false for not at all, 1 or true for as they say.
         cycle_spread: whether their thresholds differ from cycle to cycle as the records say.
         records: device records that the devices of a dopant take in turn.
     """
@@ -135,9 +136,75 @@ class TwinTable(_Table):
     seed: int = Field(default=1, ge=0)
     instrument_noise: bool = True
     model: Literal["record", "mss", "mss-stochastic"] = "record"
-    device_spread: bool = False
+    device_spread: float = Field(default=0.0, ge=0, le=5)
     cycle_spread: bool = True
     records: dict[Dopant, list[str]] = Field(default_factory=dict)
+
+
+class NeuronResistorsTable(_Table):
+    """``[neurons.W]`` and so on: the resistors of neurons whose synapses have this dopant.
+
+    Attributes:
+        reference_ohm: from the inverted sum of the inputs into a summing amplifier: 1 / G_ref, the
+            branch conductance of weight zero.
+        feedback_ohm: of a summing amplifier whose synapses are single devices: 1 / (branch
+            conductance between weight zero and weight one).
+        pair_feedback_ohm: of one whose synapses are differential pairs; half of ``feedback_ohm``
+            if not given, because the difference of a pair spans twice as much.
+    """
+
+    reference_ohm: Positive
+    feedback_ohm: Positive
+    pair_feedback_ohm: Positive | None = None
+
+    @property
+    def of_pairs_ohm(self) -> float:
+        """Feedback resistor for differential pairs."""
+        return self.feedback_ohm / 2 if self.pair_feedback_ohm is None else self.pair_feedback_ohm
+
+
+class NeuronsTable(_Table):
+    """``[neurons]``: the analog neurons of a board that sees all its devices at once.
+
+    All defaults are assumed: they are those of common precision amplifiers, for the circuit of
+    arXiv 2408.14680 is not public.
+
+    Attributes:
+        clip_v: full scale of a hidden neuron, whose output is clipped to 0..clip_v.
+        settle_s: for how long inputs are held until the comparators are read.
+        offset_v: standard deviation of the input offset of an amplifier.
+        comparator_offset_v: the same of a comparator.
+        noise_v: rms input noise of an amplifier from one image to the next.
+        open_loop_gain: of an amplifier; inf for an ideal one.
+        supply_v: rails of the amplifiers, before the clip.
+        power_w_per_neuron: drawn from the supply by all that belongs to one neuron.
+        W, Cr, C: resistors of the neurons of devices with this dopant.
+    """
+
+    clip_v: Positive = 0.1
+    settle_s: float = Field(default=1e-3, gt=0, le=1)
+    offset_v: float = Field(default=1e-3, ge=0, allow_inf_nan=False)
+    comparator_offset_v: float = Field(default=2e-3, ge=0, allow_inf_nan=False)
+    noise_v: float = Field(default=5e-5, ge=0, allow_inf_nan=False)
+    open_loop_gain: float = Field(default=1e5, gt=0)
+    supply_v: Positive = 5.0
+    power_w_per_neuron: float = Field(default=5e-3, ge=0, allow_inf_nan=False)
+    W: NeuronResistorsTable | None = None
+    Cr: NeuronResistorsTable | None = None
+    C: NeuronResistorsTable | None = None
+
+    def resistors(self, dopant: Dopant) -> NeuronResistorsTable | None:
+        """Return the resistors for a dopant; None where the table has none."""
+        found: NeuronResistorsTable | None = getattr(self, dopant.value, None)
+        return found
+
+    @model_validator(mode="after")
+    def _is_buildable(self) -> Self:
+        if self.W is self.Cr is self.C is None:
+            raise PydanticCustomError("station", "needs a table W, Cr or C with its resistors")
+        if self.clip_v > self.supply_v:
+            raise _at(("neurons", "clip_v"), f"{self.clip_v:g} V is above supply_v")
+        return self
 
 
 class CalibrationTable(_Table):
@@ -187,6 +254,7 @@ class StationTable(_Table):
     limits: dict[Dopant, LimitsTable] = Field(default_factory=dict)
     twin: TwinTable = Field(default_factory=TwinTable)
     calibration: CalibrationTable = Field(default_factory=CalibrationTable)
+    neurons: NeuronsTable | None = None
     devices: dict[str, DeviceTable] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -55,6 +55,13 @@ class Capability(StrEnum):
     PULSE = "pulse"
     SWEEP = "sweep"
     MATVEC = "matvec"
+    INFER = "infer"
+
+
+ONE_AT_A_TIME = frozenset(
+    {Capability.MEASURE, Capability.PULSE, Capability.SWEEP, Capability.MATVEC}
+)
+"""What a bank can do that connects one device after the other, and has no neuron circuit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,8 @@ class BoardInfo:
         switch_resistance_ohm: of a closed switch, in series with every device.
         tolerance_ratio: relative tolerance of series resistors and switches.
         calibration: records in use, by what they calibrate.
+        neuron_clip_v: full scale of a hidden neuron's output, which drives the devices of the next
+            layer; None where there is no neuron circuit.
     """
 
     station: str
@@ -113,6 +122,7 @@ class BoardInfo:
     switch_resistance_ohm: float
     tolerance_ratio: float
     calibration: Mapping[str, str] = field(default_factory=dict)
+    neuron_clip_v: float | None = None
 
     @property
     def all_cells(self) -> CellArray:
@@ -197,6 +207,17 @@ class EnergySplit:
     def source_j(self) -> FloatArray:
         """Energy delivered by the source: all parts but the instrument's own."""
         return self.device_j + self.series_j + self.switch_j + self.half_select_j
+
+    @property
+    def totals(self) -> tuple[float, float, float, float, float]:
+        """Sum over all entries of each part, in the order of the fields."""
+        return (
+            float(self.device_j.sum()),
+            float(self.series_j.sum()),
+            float(self.switch_j.sum()),
+            float(self.half_select_j.sum()),
+            float(self.instrument_j.sum()),
+        )
 
 
 @dataclass(frozen=True)
@@ -317,3 +338,87 @@ class MatVec:
     inputs_v: FloatArray
     currents_a: FloatArray
     readings: Readings
+
+
+@dataclass(frozen=True)
+class Synapses:
+    """The devices of one layer of a network: which cell connects which input to which neuron.
+
+    Attributes:
+        plus: cell (row, column) between each input and each neuron, shape (n_inputs, n_neurons, 2).
+        minus: the other device of each differential pair, same shape; None where a reference
+            conductance per neuron is subtracted.
+
+    Raises:
+        UsageError: an array of another shape, or not of integers.
+    """
+
+    plus: CellArray
+    minus: CellArray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("plus", "minus"):
+            cells = getattr(self, name)
+            if cells is not None:
+                object.__setattr__(self, name, _synapse_cells(name, cells))
+        if self.minus is not None and self.minus.shape != self.plus.shape:
+            raise UsageError(
+                f"minus cells of synapses have shape {self.minus.shape}, plus cells have "
+                f"{self.plus.shape}; pairs need both"
+            )
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs of the layer."""
+        return int(self.plus.shape[0])
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons of the layer."""
+        return int(self.plus.shape[1])
+
+    @property
+    def cells(self) -> CellArray:
+        """All cells, input by input, plus before minus; shape (n_cells, 2)."""
+        halves = [self.plus] if self.minus is None else [self.plus, self.minus]
+        return np.concatenate([half.reshape(-1, 2) for half in halves])
+
+
+def _synapse_cells(name: str, cells: ArrayLike) -> CellArray:
+    array = np.asarray(cells)
+    if array.ndim != 3 or array.shape[2] != 2 or not array.size or array.dtype.kind not in "iu":
+        raise UsageError(
+            f"{name} cells of synapses are integer (row, column) pairs, shape "
+            f"(n_inputs, n_neurons, 2), not {array.shape}"
+        )
+    return array.astype(np.intp, copy=False)
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What a network answered whose neurons are a circuit on the board; one entry per image.
+
+    Attributes:
+        inputs_v: voltages that drove the first layer, shape (n_images, n_inputs).
+        hidden_v: voltages that the hidden neurons put out, layer by layer, shape
+            (n_images, n_hidden).
+        output_v: of the last summing amplifiers, shape (n_images, n_outputs).
+        decisions: what the comparators behind them said, shape (n_images, n_outputs).
+        t_s: board clock at the end of each image, shape (n_images,).
+        width_s: how long the circuit was driven for each, shape (n_images,).
+        energy: sums over all cells for each image, arrays of shape (n_images,); ``instrument_j`` is
+            the supply power of the circuit times its time.
+        source: bench or twin.
+    """
+
+    inputs_v: FloatArray
+    hidden_v: FloatArray
+    output_v: FloatArray
+    decisions: NDArray[np.bool_]
+    t_s: FloatArray
+    width_s: FloatArray
+    energy: EnergySplit
+    source: Source
+
+    def __len__(self) -> int:
+        return len(self.t_s)

@@ -19,12 +19,15 @@ from hil.types import (
     EnergySplit,
     FloatArray,
     IndexArray,
+    Inference,
     Pulses,
     Readings,
     SweepTrace,
+    Synapses,
 )
 from twin.bench import NS_PER_S
 from twin.converters import Converters
+from twin.neurons import NeuronCircuit
 from twin.plant import Plant, PlantInputs, PlantOutputs
 
 
@@ -54,7 +57,8 @@ class TwinBoard(CheckedBoard):
     """A bank of switched devices driven directly.
 
     Same plant, limits, converters and times as the wire twin of the same station: what differs is
-    what the wire costs. Cells are driven at once where their order cannot matter.
+    what the wire costs. Cells are driven at once where their order cannot matter. With ``neurons``
+    it also has a neuron circuit, which no wire twin has.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class TwinBoard(CheckedBoard):
         converters: Converters,
         correction: Correction,
         uncertainties: Sequence[ModelUncertainty] = (),
+        neurons: NeuronCircuit | None = None,
     ) -> None:
         table = station.table
         self._plant = plant
@@ -74,6 +79,7 @@ class TwinBoard(CheckedBoard):
         self._time = PlantClock(plant)
         super().__init__(info, station.limits, self._time)
         self._uncertainties = tuple(uncertainties) or (UNKNOWN,) * len(info.devices)
+        self._neurons = neurons
         self._connected = -1
         self._i_limit_a = np.array(
             [station.limits[device.dopant].max_current_a for device in info.devices]
@@ -173,6 +179,39 @@ class TwinBoard(CheckedBoard):
             v_device_v=device_voltage(v_v, i_a, index, self._correction),
             i_a=i_a,
             energy=self._energy(total, np.array([point_s * len(waveform_v)])),
+            source=self._info.source,
+        )
+
+    def _infer(self, layers: Sequence[Synapses], inputs_v: FloatArray) -> Inference:
+        """Drive image after image; the circuit takes no time to be connected to all devices."""
+        if self._neurons is None:
+            return super()._infer(layers, inputs_v)
+        table, n_images = self._neurons.table, len(inputs_v)
+        network = self._neurons.wire(self._plant, self._info, layers, self._i_limit_a)
+        answers = [network.answer(image_v) for image_v in inputs_v]
+        index = self._info.index_of(np.concatenate([layer.cells for layer in layers]))
+        self._plant.rest_others(index, n_images * table.settle_s)
+        width_s = np.full(n_images, table.settle_s)
+        ends_s = self._time.now_s() + np.cumsum(width_s)
+        self._time.skip_s(n_images * table.settle_s)
+        self._connected = -1
+        device_j, series_j, switch_j = np.stack([answer.joules for answer in answers], axis=1)
+        n_neurons = sum(layer.n_neurons for layer in layers)
+        return Inference(
+            inputs_v=inputs_v,
+            hidden_v=np.stack([answer.hidden_v for answer in answers]),
+            output_v=np.stack([answer.output_v for answer in answers]),
+            decisions=np.stack([answer.decisions for answer in answers]),
+            t_s=ends_s,
+            width_s=width_s,
+            energy=EnergySplit(
+                device_j=device_j,
+                series_j=series_j,
+                switch_j=switch_j,
+                half_select_j=np.zeros(n_images),
+                instrument_j=width_s * n_neurons * table.power_w_per_neuron,
+                method="integral",
+            ),
             source=self._info.source,
         )
 

@@ -15,7 +15,7 @@ from hil.boards.smu import SmuBoard
 from hil.instruments.accuracy import KEITHLEY_2400
 from hil.instruments.keithley2400 import Keithley2400Smu
 from hil.station import Station
-from hil.types import BoardInfo, Capability, Dopant, Source
+from hil.types import ONE_AT_A_TIME, BoardInfo, Capability, Dopant, Source
 from twin.bench import TwinBench
 from twin.board import TwinBoard
 from twin.converters import Converters, IdealConverters, RealConverters
@@ -25,6 +25,8 @@ from twin.drawn import draw_circuit, draw_reference_ohm
 from twin.firmware.keithley2400 import Keithley2400Firmware
 from twin.firmware.switch_board import SwitchBoardFirmware, uuid_of
 from twin.memristors import BY_RECORD, build_memristors
+from twin.neuron_parts import PartsBin
+from twin.neurons import NeuronCircuit
 from twin.parameters import DeviceRecord, load_record
 from twin.plant import Plant
 from twin.references import References
@@ -40,7 +42,11 @@ MSS_RECORDS = {
 """Records that the devices of a dopant take in turn, where the station names none and asks for
 metastable switches."""
 
-DEFAULT_RECORDS = MSS_RECORDS | {Dopant.W: ["w-m1-2", "w-m2-2"]}
+DEFAULT_RECORDS = {
+    Dopant.W: ["w-m1-2", "w-m2-2"],
+    Dopant.CR: ["cr-assumed-2"],
+    Dopant.C: ["c-assumed-2"],
+}
 """The same where each device has the model of its record."""
 
 
@@ -57,6 +63,7 @@ def open_direct(station: Station, *, seed: int | None, source_reason: str) -> Tw
     """Open the direct twin of a station; entry point ``twin``."""
     seed = station.table.twin.seed if seed is None else seed
     records = device_records(station)
+    neurons = _neurons(station, seed)
     identity = {
         "twin": f"direct twin, seed {seed}",
         "smu": f"no instrument, model 2400 in the twin, {_serial_number(seed)}, direct",
@@ -72,11 +79,12 @@ def open_direct(station: Station, *, seed: int | None, source_reason: str) -> Tw
         identity=identity,
         shape=(1, len(station.devices)),
         devices=station.devices,
-        capabilities=frozenset(Capability),
+        capabilities=ONE_AT_A_TIME if neurons is None else ONE_AT_A_TIME | {Capability.INFER},
         min_pulse_width_s=Keithley2400Smu.min_pulse_width_s,
         switch_resistance_ohm=station.table.circuit.switch_resistance_ohm,
         tolerance_ratio=station.table.circuit.tolerance_ratio,
         calibration={**_calibration(records), **applied.calibration},
+        neuron_clip_v=None if neurons is None else neurons.table.clip_v,
     )
     memristors = iter(records)
     uncertainties = [
@@ -90,6 +98,7 @@ def open_direct(station: Station, *, seed: int | None, source_reason: str) -> Tw
         _converters(station, seed),
         applied.correction,
         uncertainties,
+        neurons,
     )
 
 
@@ -215,6 +224,16 @@ def _converters(station: Station, seed: int) -> Converters:
     if not station.table.twin.instrument_noise:
         return IdealConverters()
     return RealConverters(KEITHLEY_2400, _rng(seed, "instrument"), station.max_voltage_v)
+
+
+def _neurons(station: Station, seed: int) -> NeuronCircuit | None:
+    table = station.table.neurons
+    if table is None:
+        return None
+    is_ideal = not station.table.twin.instrument_noise
+    stream = None if is_ideal else lambda name: _rng(seed, f"neurons {name}")
+    parts = PartsBin(table, station.circuit.tolerance_ratio, stream)
+    return NeuronCircuit(table, parts, _rng(seed, "neurons"))
 
 
 def _serial_number(seed: int) -> str:

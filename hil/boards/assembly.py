@@ -14,7 +14,7 @@ from hil.instruments.keithley2400 import Keithley2400Smu
 from hil.instruments.switch_board import SerialPort, SwitchBoard, SwitchBoardIdentity
 from hil.links import open_serial_port, open_visa_adapter
 from hil.station import Station
-from hil.types import BoardInfo, Capability, Source
+from hil.types import ONE_AT_A_TIME, BoardInfo, Source
 from hil.units import text
 
 
@@ -79,7 +79,7 @@ def assemble(
         identity=identity,
         shape=(1, len(station.devices)),
         devices=station.devices,
-        capabilities=frozenset(Capability),
+        capabilities=ONE_AT_A_TIME,
         min_pulse_width_s=smu.min_pulse_width_s,
         switch_resistance_ohm=station.table.circuit.switch_resistance_ohm,
         tolerance_ratio=station.table.circuit.tolerance_ratio,

@@ -6,7 +6,7 @@ import atexit
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -23,10 +23,12 @@ from hil.types import (
     CellArray,
     Dopant,
     FloatArray,
+    Inference,
     MatVec,
     Pulses,
     Readings,
     SweepTrace,
+    Synapses,
     as_cells,
 )
 
@@ -105,6 +107,12 @@ class CheckedBoard(ABC):
         np.add.at(currents_a, cells[:, 1], readings.i_a)
         return MatVec(inputs_v, currents_a, readings)
 
+    def infer(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> Inference:
+        """Let the neuron circuit answer; see ``hil.board.Board.infer``."""
+        with self._operation(Capability.INFER):
+            inputs_v = self._checker.check_inference(layers, inputs_v)
+            return self._infer(layers, inputs_v)
+
     def close(self) -> None:
         """Make safe and give the links back; does nothing the second time."""
         if self._is_open:
@@ -164,6 +172,10 @@ class CheckedBoard(ABC):
     @abstractmethod
     def _sweep(self, cells: CellArray, waveform_v: FloatArray, dt_s: float) -> SweepTrace:
         """Follow a checked waveform on the one cell of ``cells``."""
+
+    def _infer(self, layers: Sequence[Synapses], inputs_v: FloatArray) -> Inference:
+        """Drive a checked network with checked inputs; for a board with ``Capability.INFER``."""
+        raise UnsupportedError(f"board {self._info.kind!r} has no neuron circuit")
 
     @abstractmethod
     def _close_links(self) -> None:

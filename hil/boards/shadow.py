@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import numpy as np
@@ -14,7 +14,16 @@ from hil.boards.follower import Follower
 from hil.errors import HilError, RunAborted, StoreError
 from hil.limits import LimitChecker
 from hil.store import RecordingBoard, RunWriter
-from hil.types import CellArray, MatVec, Pulses, Readings, SweepTrace, as_cells
+from hil.types import (
+    CellArray,
+    Inference,
+    MatVec,
+    Pulses,
+    Readings,
+    SweepTrace,
+    Synapses,
+    as_cells,
+)
 from hil.units import text
 
 START_READ_V = 0.1
@@ -30,7 +39,8 @@ class ShadowBoard(RecordingBoard):
     (``shadow-lost``). A difference beyond its uncertainty is an event (``divergence``).
 
     A device that is pulsed or swept before it was ever read is first read once, at 0.1 V, for the
-    twin to know where it stands.
+    twin to know where it stands. Inference of a neuron circuit is not repeated and nothing of it is
+    compared, which an event (``shadow-skipped``) says: it drives devices no further than reads do.
 
     Args:
         board: any board.
@@ -87,6 +97,18 @@ class ShadowBoard(RecordingBoard):
             product = super().matvec(inputs_v)
         self._follow(lambda: self._follower.measured(product.readings))
         return product
+
+    def infer(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> Inference:
+        """Let the board's neuron circuit answer; the twin only lets the time pass."""
+        with self._leading():
+            inference = super().infer(layers, inputs_v)
+        if not self._lost:
+            self._writer.event(
+                "shadow-skipped",
+                f"the twin follows no inference: {len(inference)} images were not compared",
+                t_s=self.clock.now_s(),
+            )
+        return inference
 
     def make_safe(self) -> None:
         """Make the board safe, then the twin."""

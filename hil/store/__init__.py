@@ -11,6 +11,7 @@ from hil.store.files import check_database, create_or_upgrade
 from hil.store.reader import LATEST, RunDatabase, RunSummary, Snapshot
 from hil.store.recording import RecordingBoard
 from hil.store.schema import ENERGY_SPLIT, SCHEMA_VERSION, TABLES
+from hil.store.studies import StudyResult, StudyStore, pack_run, read_study
 from hil.store.values import from_json, to_json
 from hil.store.versions import software_versions
 from hil.store.writer import RunStart, RunWriter
@@ -29,11 +30,15 @@ __all__ = [
     "RunWriter",
     "Snapshot",
     "StoredCalibration",
+    "StudyResult",
+    "StudyStore",
     "add_calibration",
     "check_database",
     "create_or_upgrade",
     "export_run",
     "from_json",
+    "pack_run",
+    "read_study",
     "software_versions",
     "to_json",
 ]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hil.errors import StoreError
 from hil.store.calibrations import StoredCalibration
 from hil.store.files import open_for_reading, store_errors
+from hil.store.rows import INFERENCE
 from hil.store.schema import ENERGY_SPLIT, TABLES, order_of
 from hil.store.values import SqlValue, float_array, from_json
 from hil.types import FloatArray, Source
@@ -260,8 +261,8 @@ class RunDatabase:
 
         Returns:
             ``device_j``, ``series_j``, ``switch_j`` of pulses and sweeps; ``verify_reads_j``, all
-            three of reads; ``half_select_j``; ``instrument_j``, an estimate. NaN where a row of
-            it is NaN.
+            three of reads and inference; ``half_select_j``; ``instrument_j``, an estimate. NaN
+            where a row of it is NaN.
         """
         columns = ", ".join(ENERGY_SPLIT)
         rows = self._query(f"SELECT {columns} FROM energy_by_run WHERE run_id = ?", [run_id])
@@ -275,6 +276,8 @@ class RunDatabase:
             self._query(f'SELECT max(t_s) FROM "{table}" WHERE run_id = ?', [run_id])[0][0]
             for table in ("pulses", "readings", "sweep_points")
         ]
+        inferred = "SELECT max(t_s) FROM events WHERE run_id = ? AND kind = ?"
+        latest.append(self._query(inferred, [run_id, INFERENCE])[0][0])
         return max((float(t_s) for t_s in latest if t_s is not None), default=0.0)
 
     def _summary(self, run_id: str) -> RunSummary:

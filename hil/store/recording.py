@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -15,14 +15,23 @@ from hil.errors import StoreError
 from hil.interrupts import held_back
 from hil.limits import DeviceLimits
 from hil.store.writer import RunWriter
-from hil.types import BoardInfo, Dopant, MatVec, Pulses, Readings, SweepTrace
+from hil.types import (
+    BoardInfo,
+    Dopant,
+    Inference,
+    MatVec,
+    Pulses,
+    Readings,
+    SweepTrace,
+    Synapses,
+)
 
 
 class RecordingBoard:
     """Passes every call on to a board and enters the result into a run.
 
     An error of the board becomes an event and goes on to the caller. If the error has an attribute
-    ``done`` (readings, pulses or a trace that were complete before it), that is entered first.
+    ``done`` (readings, pulses, a trace or an inference, complete before it), that is entered first.
     Closing the board leaves the run open.
 
     Args:
@@ -101,6 +110,14 @@ class RecordingBoard:
             )
         return product
 
+    def infer(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> Inference:
+        """Let the neuron circuit answer, as the board does; enter the answers as one event."""
+        with held_back():
+            with self._errors_entered("infer"):
+                inference = self._board.infer(layers, inputs_v)
+            self._writer.inference(inference)
+        return inference
+
     def make_safe(self) -> None:
         """Make the board safe."""
         with self._errors_entered("make_safe"):
@@ -142,5 +159,7 @@ class RecordingBoard:
                 self._writer.pulses(pulses)
             case SweepTrace() as trace:
                 self._writer.sweep(trace)
+            case Inference() as inference:
+                self._writer.inference(inference)
         message = f"{operation}: {type(error).__name__}: {error}"
         self._writer.event("board-error", message, level="error")

@@ -7,8 +7,20 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from hil.store.batches import Row
-from hil.store.values import SqlValue, sql_floats
-from hil.types import BoardInfo, CellArray, EnergySplit, Polarity, Pulses, Readings, SweepTrace
+from hil.store.values import SqlValue, sql_float, sql_floats, to_json
+from hil.types import (
+    BoardInfo,
+    CellArray,
+    EnergySplit,
+    Inference,
+    Polarity,
+    Pulses,
+    Readings,
+    SweepTrace,
+)
+
+INFERENCE = "inference"
+"""Kind of the events that hold what a neuron circuit answered."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,22 @@ class RunRows:
         t_s = sql_floats(trace.t_s[-1:])[0]
         cell = self._cell(trace.cell)
         return (self.run_id, first_seq, t_s, *cell, "sweep", *parts, trace.energy.method)
+
+    def inference(self, seq: int, inference: Inference) -> Row:
+        """Return the event of an inference."""
+        n_images, n_outputs = inference.output_v.shape
+        names = ("inputs_v", "hidden_v", "output_v", "decisions")
+        data = to_json({name: getattr(inference, name) for name in names})
+        message = f"neuron circuit: {n_images} images, {n_outputs} outputs"
+        t_s = sql_float(inference.t_s[-1])
+        return (self.run_id, seq, t_s, "info", INFERENCE, message, data)
+
+    def inference_energy(self, seq: int, inference: Inference) -> Row:
+        """Return the row of a whole inference, which is of no single cell."""
+        parts = (sql_float(part) for part in inference.energy.totals)
+        t_s = sql_float(inference.t_s[-1])
+        none = (None, None, "")
+        return (self.run_id, seq, t_s, *none, "infer", *parts, inference.energy.method)
 
     def _cells(self, cells: CellArray) -> tuple[list[int], list[int], list[str]]:
         rows, columns = cells[:, 0].tolist(), cells[:, 1].tolist()

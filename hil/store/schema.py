@@ -51,6 +51,26 @@ CALIBRATIONS: _Columns = {
 }
 """One row per calibration record that was added; rows are never changed or taken out."""
 
+STUDY_RESULTS: _Columns = {
+    "study": str,
+    "key": str,
+    "attempt": int,
+    "label": str,
+    "task": str,
+    "seed": int,
+    "source": str,
+    "status": str,
+    "error": str,
+    "results": str,
+    "run_id": str,
+    "versions": str,
+    "host": str,
+    "pid": int,
+    "started_at": str,
+    "ended_at": str,
+}
+"""One row per task of a study that came to an end; a task that is tried again gets another row."""
+
 TABLES: dict[str, _Columns] = {
     "pulses": _ROW
     | _CELL
@@ -136,7 +156,7 @@ def _create(database: Database) -> None:
             foreign_keys=[("run_id", "runs", "id")],
             not_null={"run_id", order_of(name)},
         )
-    database.create_view("energy_by_run", _energy_by_run())
+    database.create_view("energy_by_run", _energy_by_run(reads=("read",)))
     database.create_view("conductances", _CONDUCTANCES)
 
 
@@ -152,13 +172,30 @@ def _add_calibrations(database: Database) -> None:
         )
 
 
-def _energy_by_run() -> str:
-    written = "e.operation <> 'read'"
+def _add_studies(database: Database) -> None:
+    """Results of studies: many runs on twins, of which the database may hold the rows or not."""
+    database.create_table(
+        "study_results",
+        STUDY_RESULTS,
+        pk=("study", "key", "attempt"),
+        not_null=set(STUDY_RESULTS) - {"run_id"},
+    )
+
+
+def _count_inference(database: Database) -> None:
+    """Version 4: the energy of a neuron circuit counts as that of reads."""
+    database.execute("DROP VIEW energy_by_run")
+    database.create_view("energy_by_run", _energy_by_run(reads=("read", "infer")))
+
+
+def _energy_by_run(reads: Sequence[str]) -> str:
+    names = ", ".join(f"'{name}'" for name in reads)
+    written = f"e.operation NOT IN ({names})"
     parts = {
         "device_j": (written, ("device_j",)),
         "series_j": (written, ("series_j",)),
         "switch_j": (written, ("switch_j",)),
-        "verify_reads_j": ("e.operation = 'read'", ("device_j", "series_j", "switch_j")),
+        "verify_reads_j": (f"e.operation IN ({names})", ("device_j", "series_j", "switch_j")),
         "half_select_j": ("1", ("half_select_j",)),
         "instrument_j": ("1", ("instrument_j",)),
     }
@@ -189,7 +226,7 @@ FROM readings AS c JOIN runs AS r ON r.id = c.run_id
 
 Migration = Callable[[Database], None]
 
-MIGRATIONS: tuple[Migration, ...] = (_create, _add_calibrations)
+MIGRATIONS: tuple[Migration, ...] = (_create, _add_calibrations, _add_studies, _count_inference)
 """``MIGRATIONS[n]`` turns a file of version n into one of version n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -22,7 +22,7 @@ from hil.store.batches import MAX_ROWS_BEHIND, BatchWriter, Chunk, Row
 from hil.store.files import BUSY_TIMEOUT_S, create_or_upgrade, open_for_writing, store_errors
 from hil.store.rows import RunRows
 from hil.store.values import SqlValue, sql_float, sql_text, to_json
-from hil.types import BoardInfo, Pulses, Readings, SweepTrace
+from hil.types import BoardInfo, Inference, Pulses, Readings, SweepTrace
 
 END_STATUSES = ("finished", "failed", "aborted")
 Level = Literal["info", "warning", "error"]
@@ -136,6 +136,16 @@ class RunWriter:
                 if start + step >= len(points):
                     chunk["energy"] = [energy]
                 self._batches.put(chunk)
+
+    def inference(self, inference: Inference) -> None:
+        """Add what a neuron circuit answered: one event, and one row of what all images cost."""
+        if not len(inference):
+            return
+        with self._lock:
+            seq = self._count(1)
+            event = self._rows.inference(seq, inference)
+            energy = self._rows.inference_energy(seq, inference)
+            self._batches.put({"events": [event], "energy": [energy]})
 
     def metric(
         self,

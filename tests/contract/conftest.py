@@ -8,7 +8,14 @@ from serial.urlhandler import protocol_socket
 
 from hil.opening import open_board
 from hil.station import load_station
-from tests.support.rigs import Rig, direct_rig, in_process_rig, served_rig, small_station
+from tests.support.rigs import (
+    NEURONS,
+    Rig,
+    direct_rig,
+    in_process_rig,
+    served_rig,
+    small_station,
+)
 
 WIRES = ["twin-wire", "tcp", "pty"]
 
@@ -36,7 +43,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """Any board."""
     match request.param:
         case "twin":
-            made = direct_rig(small_station("twin"))
+            made = direct_rig(small_station("twin", extra=NEURONS))
             with made.board:
                 yield made
         case "twin-wire":

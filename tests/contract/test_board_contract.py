@@ -10,10 +10,20 @@ import numpy as np
 import pytest
 
 from hil.board import Board
-from hil.errors import BoardError, HilError, LimitError, UsageError
+from hil.errors import BoardError, HilError, LimitError, UnsupportedError, UsageError
 from hil.instruments.accuracy import KEITHLEY_2400
-from hil.types import Capability, Dopant, EnergySplit, FloatArray, Pulses, Readings, Source
-from tests.support.rigs import Rig, in_process_rig, small_station
+from hil.types import (
+    ONE_AT_A_TIME,
+    Capability,
+    Dopant,
+    EnergySplit,
+    FloatArray,
+    Pulses,
+    Readings,
+    Source,
+    Synapses,
+)
+from tests.support.rigs import Rig, in_process_rig, small_network, small_station
 from twin.plant import PlantInputs, PlantOutputs
 
 READ_V = 0.1
@@ -40,7 +50,11 @@ def test_info_tells_what_was_opened(rig: Rig) -> None:
     assert info.source_reason == ""
     assert info.devices == station.devices
     assert info.shape == (1, len(station.devices))
-    assert info.capabilities == frozenset(Capability)
+    neurons = {Capability.INFER} if rig.kind == "twin" else set()
+    assert info.capabilities - {Capability.INFER} == ONE_AT_A_TIME
+    if rig.kind != "--board":
+        assert info.capabilities == ONE_AT_A_TIME | neurons
+    assert (info.neuron_clip_v is not None) == (Capability.INFER in info.capabilities)
     assert info.identity
     assert 0 < info.min_pulse_width_s <= WIDTH_S
     assert rig.board.limits == station.limits
@@ -121,6 +135,8 @@ def test_reads_do_not_change_a_device(twin_rig: Rig) -> None:
     for _ in range(3):
         board.measure(cells, READ_V)
     board.matvec([READ_V / 2])
+    if can_infer(twin_rig):
+        board.infer(small_network(board), np.full((5, 3), READ_V))
     assert twin_rig.truth_siemens(cells).tolist() == before.tolist()
 
 
@@ -176,6 +192,35 @@ def test_matvec_is_the_sum_of_what_was_measured(rig: Rig) -> None:
     )
     singly = rig.board.measure(info.all_cells, READ_V)
     assert product.currents_a == pytest.approx(singly.i_a, rel=2e-3, abs=2e-9)
+
+
+def can_infer(rig: Rig) -> bool:
+    return Capability.INFER in rig.board.info.capabilities
+
+
+def test_a_board_infers_or_says_that_it_cannot_and_does_nothing(rig: Rig) -> None:
+    board, layers = rig.board, small_network(rig.board)
+    inputs_v = [[READ_V, 0.0, 0.05], [0.0, 0.0, 0.0]]
+    before = rig.traces()
+    if not can_infer(rig):
+        with pytest.raises(UnsupportedError, match="infer"):
+            board.infer(layers, inputs_v)
+        assert rig.traces() == before
+        return
+    start_s = board.clock.now_s()
+    found = board.infer(layers, inputs_v)
+    assert len(found) == 2
+    assert found.inputs_v.tolist() == inputs_v
+    assert found.source is board.info.source
+    assert {a.shape for a in (found.hidden_v, found.output_v, found.decisions)} == {(2, 1)}
+    assert board.info.neuron_clip_v is not None
+    assert ((found.hidden_v >= 0) & (found.hidden_v <= board.info.neuron_clip_v)).all()
+    assert found.decisions.dtype == bool
+    assert found.t_s == pytest.approx(start_s + np.cumsum(found.width_s), abs=1e-8)
+    assert board.clock.now_s() == pytest.approx(found.t_s[-1], abs=1e-8)
+    assert {a.shape for a in arrays_of(found.energy).values()} == {(2,)}
+    assert (found.energy.source_j > 0).all(), "an input of 0 V still sees the amplifier's offset"
+    assert (found.energy.instrument_j > 0).all()
 
 
 # --- energy -------------------------------------------------------------------------------------
@@ -331,6 +376,40 @@ NONSENSE: dict[str, Request] = {
 }
 
 
+def infer(
+    inputs_v: Any, change: Callable[[list[Synapses]], Any] = lambda layers: layers
+) -> Request:
+    return lambda b: b.infer(change(small_network(b)), inputs_v)
+
+
+INFER_TOO_MUCH: dict[str, Request] = {
+    "large input": infer([[0.0, 1.01 * READ_V, 0.0]]),
+    "negative input": infer([[0.05, -0.001, 0.0]]),
+    "NaN input": infer([[0.05, NAN, 0.0]]),
+    "infinite input": infer([[0.05, INF, 0.0]]),
+    "the last of many images": infer([[0.05, 0.05, 0.0], [0.0, 0.0, 1.0]]),
+}
+
+INFER_NONSENSE: dict[str, Request] = {
+    "no layers": infer([[0.0, 0.0, 0.0]], lambda layers: []),
+    "a flat image": infer([0.0, 0.0, 0.0]),
+    "no image": infer(np.zeros((0, 3))),
+    "an image of another size": infer([[0.05, 0.05]]),
+    "layers that do not fit": infer([[0.05]], lambda layers: layers[::-1]),
+    "a device twice": infer([[0.05, 0.05, 0.05]], lambda layers: [layers[0], layers[0]][:1] * 2),
+    "a device of two layers": infer(
+        [[0.05] * 3], lambda layers: [layers[0], Synapses(layers[0].plus[:1])]
+    ),
+    "a pair of one device": infer(
+        [[0.05] * 3], lambda layers: [Synapses(layers[0].plus, layers[0].plus)]
+    ),
+    "two dopants in a layer": infer(
+        [[0.05, 0.05]], lambda layers: [Synapses(np.array([[[0, 0]], [[0, 4]]]))]
+    ),
+    "a layer outside the board": infer([[0.05]], lambda layers: [Synapses(np.array([[[0, 99]]]))]),
+}
+
+
 def refusal(request: Request, board: Board) -> HilError | None:
     """Return how a request was refused; None if it was carried out."""
     try:
@@ -343,9 +422,13 @@ def refusal(request: Request, board: Board) -> HilError | None:
 def test_what_cannot_be_is_refused_and_nothing_is_sent(rig: Rig) -> None:
     rig.board.pulse(first(rig.board), SET_V, WIDTH_S)
     before = rig.traces()
-    for name, request in (TOO_MUCH | NONSENSE).items():
+    limits, nonsense = dict(TOO_MUCH), dict(NONSENSE)
+    if can_infer(rig):
+        limits |= INFER_TOO_MUCH
+        nonsense |= INFER_NONSENSE
+    for name, request in (limits | nonsense).items():
         error = refusal(request, rig.board)
-        assert type(error) is (LimitError if name in TOO_MUCH else UsageError), name
+        assert type(error) is (LimitError if name in limits else UsageError), name
         assert "\n" not in str(error), name
         assert rig.traces() == before, name
 
@@ -400,6 +483,7 @@ def test_make_safe_may_come_at_any_time_and_twice(rig: Rig) -> None:
         lambda b: b.pulse([[0, 0]], SET_V, WIDTH_S),
         lambda b: b.sweep([0, 0], [0.1], 0.01),
         lambda b: b.matvec([READ_V]),
+        lambda b: b.infer(small_network(b), [[READ_V, 0.0, 0.0]]),
     ],
 )
 def test_a_closed_board_is_closed(rig: Rig, use: Request) -> None:

@@ -17,7 +17,7 @@ from hil.clock import Clock
 from hil.instruments.switch_board import SerialPort
 from hil.links import open_serial_port, open_visa_adapter
 from hil.station import Station, parse_station
-from hil.types import Dopant, FloatArray, as_cells
+from hil.types import Dopant, FloatArray, Synapses, as_cells
 from twin.opening import TwinInstruments, build_instruments, open_direct
 from twin.plant import Plant
 from twin.servers.inprocess import InProcessAdapter, InProcessPort
@@ -26,6 +26,14 @@ from twin.wiring import ByteDevice
 
 SERIES_OHM = {"W": 10_000.0, "Cr": 47_000.0, "C": 47_000.0}
 SWITCH_OHM = 75.0
+
+NEURONS = """
+[neurons]
+[neurons.W]
+reference_ohm = 23520.0
+feedback_ohm = 38650.0
+"""
+"""Tables that give the direct twin of a small station a neuron circuit for its W devices."""
 
 
 def station_text(
@@ -150,6 +158,12 @@ def wire(
     return assemble(
         station, adapter, port, clock or instruments.bench, kind="smu", source_reason=""
     )
+
+
+def small_network(board: Board) -> list[Synapses]:
+    """Return a network of three inputs, one hidden and one output neuron on the W devices."""
+    cells = board.info.cells_of(Dopant.W)
+    return [Synapses(cells[:3].reshape(3, 1, 2)), Synapses(cells[3:4].reshape(1, 1, 2))]
 
 
 def direct_rig(station: Station, seed: int | None = None) -> Rig:

@@ -12,6 +12,7 @@ from hil.types import (
     Device,
     Dopant,
     EnergySplit,
+    Inference,
     Pulses,
     Readings,
     Source,
@@ -95,5 +96,18 @@ def sweep(n_points: int = 5, cell: tuple[int, int] = (0, 1)) -> SweepTrace:
         v_device_v=0.9 * np.sin(t_s),
         i_a=1e-5 * np.sin(t_s),
         energy=energy(1, 100.0),
+        source=Source.TWIN,
+    )
+
+
+def inference(n_images: int = 2, start: float = 7.0) -> Inference:
+    return Inference(
+        inputs_v=np.full((n_images, 3), 0.1),
+        hidden_v=np.full((n_images, 2), 0.05),
+        output_v=np.full((n_images, 1), -0.02),
+        decisions=np.zeros((n_images, 1), dtype=bool),
+        t_s=start + np.arange(n_images, dtype=float),
+        width_s=np.full(n_images, 1e-3),
+        energy=energy(n_images, 1e-3),
         source=Source.TWIN,
     )

@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
-from hil.errors import LimitError, UsageError
+from hil.errors import LimitError, UnsupportedError, UsageError
 from hil.limits import DEFAULT_LIMITS, DeviceLimits, LimitChecker
-from hil.types import MEMRISTORS, BoardInfo, Capability, Device, Dopant, Source, as_cells
+from hil.types import (
+    MEMRISTORS,
+    BoardInfo,
+    Capability,
+    Device,
+    Dopant,
+    Source,
+    Synapses,
+    as_cells,
+)
 
 DEVICES = (
     Device("W1", Dopant.W, "U1.1", 0, 10_000.0),
@@ -121,3 +131,56 @@ def test_one_point_of_a_sweep_is_enough() -> None:
 
 def test_limits_are_values() -> None:
     assert DeviceLimits(1e-3) == DeviceLimits(1e-3, 2.0, 1.0, 0.1)
+
+
+# --- networks -----------------------------------------------------------------------------------
+
+WITH_NEURONS = replace(INFO, neuron_clip_v=0.1)
+ONE, TWO = (Synapses(np.array([[[0, k]]])) for k in (0, 2))  # W1, W2
+
+
+def test_zero_volt_is_an_input_and_what_passes_is_returned() -> None:
+    inputs_v = checker(WITH_NEURONS).check_inference([ONE, TWO], [[0.0], [0.1]])
+    assert inputs_v.tolist() == [[0.0], [0.1]]
+
+
+def test_what_hidden_neurons_put_out_obeys_the_devices_behind_them() -> None:
+    loud = replace(WITH_NEURONS, neuron_clip_v=0.11)
+    checker(loud).check_inference([ONE], [[0.1]])
+    with pytest.raises(LimitError, match=r"hidden neuron 110 mV on W2 .* 100 mV"):
+        checker(loud).check_inference([ONE, TWO], [[0.0]])
+
+
+def test_the_worst_current_of_a_network_is_that_of_shorts() -> None:
+    tight = checker(WITH_NEURONS, max_current_a=50e-6)
+    tight.check_inference([ONE], [[0.1]])
+    with pytest.raises(LimitError, match="W2"):  # behind 1 kohm
+        tight.check_inference([TWO], [[0.06]])
+    with pytest.raises(LimitError, match="W2"):
+        tight.check_inference([ONE, TWO], [[0.01]])
+
+
+def test_no_neurons_no_inference() -> None:
+    with pytest.raises(UnsupportedError, match="no neuron circuit"):
+        checker().check_inference([ONE], [[0.1]])
+
+
+@pytest.mark.parametrize(
+    ("plus", "minus"),
+    [
+        ([[0, 0]], None),
+        (np.zeros((0, 1, 2), dtype=int), None),
+        ([[[0.0, 1.0]]], None),
+        ([[[0, 0, 0]]], None),
+        ([[[0, 0]]], [[[0, 1]], [[0, 2]]]),
+    ],
+)
+def test_synapses_have_a_shape(plus: ArrayLike, minus: ArrayLike | None) -> None:
+    with pytest.raises(UsageError, match="synapses"):
+        Synapses(plus, minus)  # type: ignore[arg-type]
+
+
+def test_the_cells_of_pairs_are_all_plus_cells_then_all_minus_cells() -> None:
+    pairs = Synapses(np.array([[[0, 0]], [[0, 1]]]), np.array([[[0, 2]], [[0, 3]]]))
+    assert (pairs.n_inputs, pairs.n_neurons) == (2, 1)
+    assert pairs.cells.tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]

@@ -8,7 +8,7 @@ from hil.errors import StationError
 from hil.limits import DEFAULT_LIMITS
 from hil.station import load_station, parse_station, shipped_stations
 from hil.types import Dopant, Source
-from tests.support.rigs import station_text
+from tests.support.rigs import NEURONS, station_text
 
 TEXT = station_text()
 
@@ -117,6 +117,53 @@ def test_limits_may_be_tightened_but_widened_only_with_a_reason() -> None:
     assert "max_current_a" in refusal(with_limits("max_current_a = 0"))
 
 
+def test_a_neuron_circuit_and_its_defaults() -> None:
+    text = TEXT.replace("[devices]", f"{NEURONS}[devices]")
+    neurons = parse_station(text).table.neurons
+    assert neurons is not None
+    assert (neurons.clip_v, neurons.settle_s, neurons.supply_v) == (0.1, 1e-3, 5.0)
+    of_w = neurons.resistors(Dopant.W)
+    assert of_w is not None
+    assert of_w.of_pairs_ohm == of_w.feedback_ohm / 2
+    assert neurons.resistors(Dopant.C) is neurons.resistors(Dopant.REFERENCE) is None
+    assert parse_station(TEXT).table.neurons is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "says"),
+    [
+        ("[neurons]\nsettle_s = 1e-3\n", "neurons", "W, Cr or C"),
+        (f"{NEURONS}pair_feedback_ohm = 0.0\n", "neurons.W.pair_feedback_ohm", "greater"),
+        (NEURONS.replace("[neurons]", "[neurons]\nclip_v = 9.0"), "neurons.clip_v", "supply_v"),
+        (NEURONS.replace("[neurons]", "[neurons]\nsettle_s = 0.0"), "neurons.settle_s", "greater"),
+    ],
+)
+def test_a_neuron_circuit_that_cannot_be(lines: str, key: str, says: str) -> None:
+    message = refusal(TEXT.replace("[devices]", f"{lines}[devices]"))
+    assert f"{key}: " in message
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("dopant", "r_ohm", "window_siemens"),
+    [
+        (Dopant.W, 10_075.0, (20e-6, 220e-6)),
+        (Dopant.CR, 47_075.0, (20e-6, 120e-6)),
+        (Dopant.C, 47_075.0, (5e-6, 45e-6)),
+    ],
+)
+def test_a_weight_of_one_passes_full_scale_on(
+    dopant: Dopant, r_ohm: float, window_siemens: tuple[float, float]
+) -> None:
+    neurons = load_station("twin").table.neurons
+    assert neurons is not None
+    resistors = neurons.resistors(dopant)
+    assert resistors is not None
+    low, high = (g / (1 + g * r_ohm) for g in window_siemens)
+    weights = [resistors.feedback_ohm * (b - 1 / resistors.reference_ohm) for b in (low, high)]
+    assert weights == pytest.approx([-1, 1], abs=2e-3)
+
+
 @pytest.mark.parametrize("name", ["twin", "twin-wire", "bench-2400"])
 def test_shipped_stations_are_found_by_name(name: str) -> None:
     station = load_station(name)
@@ -128,7 +175,7 @@ def test_shipped_stations_are_found_by_name(name: str) -> None:
 
 def test_the_two_twins_differ_in_nothing_but_the_wires() -> None:
     direct, wire = (load_station(name).table for name in ("twin", "twin-wire"))
-    changed = {"name": "", "description": "", "board": ""}
+    changed = {"name": "", "description": "", "board": "", "neurons": None}
     assert direct.model_copy(update=changed) == wire.model_copy(update=changed)
 
 

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 import hil.store.files
 from hil.errors import StoreError
 from hil.store import TABLES, RunDatabase, RunWriter, check_database, create_or_upgrade
-from hil.store.schema import MIGRATIONS, SCHEMA_VERSION, upgrade
+from hil.store.schema import MIGRATIONS, SCHEMA_VERSION, _count_inference, upgrade
 from tests.support.store_samples import readings, run_start
 
 
@@ -292,6 +292,26 @@ def test_an_older_file_is_brought_up_to_date_by_writing_and_refused_by_reading(
     with RunDatabase(path) as database:
         assert {run.run_id for run in database.runs()} == {run_id, second}
         assert "humidity_ratio" in database.run(run_id)
+
+
+def test_an_older_file_learns_to_count_the_energy_of_inference(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    create_or_upgrade(path)
+    now = view_of(path)
+    before = MIGRATIONS[: MIGRATIONS.index(_count_inference)]
+    old = tmp_path / "old.db"
+    with closing(Database(old)) as database:
+        upgrade(database, before)
+    assert "'infer'" not in view_of(old)
+    create_or_upgrade(old)
+    assert view_of(old) == now
+    assert "IN ('read', 'infer')" in now
+
+
+def view_of(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        asked = "SELECT sql FROM sqlite_master WHERE name = 'energy_by_run'"
+        return str(connection.execute(asked).fetchone()[0])
 
 
 def test_a_file_created_by_hand_as_version_one_is_current(tmp_path: Path) -> None:

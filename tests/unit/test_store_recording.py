@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,8 +15,24 @@ from hil.errors import LimitError, LinkError
 from hil.limits import DEFAULT_LIMITS, DeviceLimits
 from hil.store import RecordingBoard, RunDatabase, RunWriter
 from hil.store.batches import BatchWriter
-from hil.types import BoardInfo, Dopant, MatVec, Pulses, Readings, SweepTrace
-from tests.support.store_samples import board_info, pulses, readings, run_start, sweep
+from hil.types import (
+    BoardInfo,
+    Dopant,
+    Inference,
+    MatVec,
+    Pulses,
+    Readings,
+    SweepTrace,
+    Synapses,
+)
+from tests.support.store_samples import (
+    board_info,
+    inference,
+    pulses,
+    readings,
+    run_start,
+    sweep,
+)
 
 
 class BrokenLink(LinkError):
@@ -69,6 +85,10 @@ class CannedBoard:
     def matvec(self, inputs_v: ArrayLike) -> MatVec:
         self._call("matvec")
         return MatVec(np.array([0.05]), np.array([1e-6, 2e-6, 3e-6]), readings(3))
+
+    def infer(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> Inference:
+        self._call("infer")
+        return inference(2)
 
     def make_safe(self) -> None:
         self._call("make_safe")
@@ -166,3 +186,42 @@ def test_a_store_that_fails_too_does_not_hide_the_error_of_the_board(
         board.make_safe()
     assert writer._batches.failure is None
     assert isinstance(writer._batches, BatchWriter)
+
+
+def test_an_inference_is_one_event_and_its_energy_counts_as_that_of_reads(tmp_path: Path) -> None:
+    writer = RunWriter.begin(tmp_path / "a.db", run_start())
+    board = RecordingBoard(CannedBoard(), writer)
+    sent = board.infer([Synapses(np.array([[[0, 0]]]))], [[0.1], [0.1]])
+    writer.finish("finished")
+    with RunDatabase(tmp_path / "a.db") as database:
+        (event,) = database.run(writer.run_id)["events"]
+        (row,) = database.table(writer.run_id, "energy").to_dict("records")
+        split = database.energy(writer.run_id)
+        bench_time_s = database.bench_time_s(writer.run_id)
+    assert (event["kind"], event["t_s"]) == ("inference", 8.0)
+    assert event["data"] == {
+        "inputs_v": [[0.1] * 3] * 2,
+        "hidden_v": [[0.05] * 2] * 2,
+        "output_v": [[-0.02]] * 2,
+        "decisions": [[False]] * 2,
+    }
+    assert (row["of_seq"], row["operation"], row["device"]) == (event["seq"], "infer", "")
+    assert np.isnan([row["row"], row["column"]]).all()
+    assert row["device_j"] == pytest.approx(sent.energy.device_j.sum())
+    circuit_j = sent.energy.device_j + sent.energy.series_j + sent.energy.switch_j
+    assert split["verify_reads_j"] == pytest.approx(circuit_j.sum())
+    assert split["device_j"] == split["series_j"] == split["switch_j"] == 0
+    assert split["half_select_j"] == pytest.approx(sent.energy.half_select_j.sum())
+    assert split["instrument_j"] == pytest.approx(sent.energy.instrument_j.sum())
+    assert bench_time_s == 8.0
+
+
+def test_an_inference_that_was_interrupted_is_entered(tmp_path: Path) -> None:
+    writer = RunWriter.begin(tmp_path / "a.db", run_start())
+    board = RecordingBoard(CannedBoard(BrokenLink(inference(1))), writer)
+    with pytest.raises(BrokenLink):
+        board.infer([Synapses(np.array([[[0, 0]]]))], [[0.1]])
+    writer.finish("failed", "link")
+    with RunDatabase(tmp_path / "a.db") as database:
+        kinds = [event["kind"] for event in database.run(writer.run_id)["events"]]
+    assert kinds == ["inference", "board-error"]
