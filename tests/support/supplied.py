@@ -1,4 +1,4 @@
-"""Measured data that are supplied beside the repository and may not be part of it."""
+"""Data that are supplied beside the repository and may not be part of it."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def supplied(name: str) -> Path:
     """Return a folder of supplied data, for example ``knowm/w-sdc-iv``, or skip the test."""
     folder = _DATA / name
     if not folder.is_dir():
-        pytest.skip(f"measured data are not supplied: no folder {folder}")
+        pytest.skip(f"data are not supplied: no folder {folder}")
     return folder
