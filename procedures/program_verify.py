@@ -71,6 +71,13 @@ class ProgramVerify(BoardProcedure):
         maximum=1_000_000,
         description="For one device",
     )
+    n_stuck_max = IntegerParameter(
+        "Pulses at the limit",
+        default=_DEFAULT.n_stuck_max,
+        minimum=1,
+        maximum=1_000_000,
+        description="In a row at the largest amplitude, after which a device is called stuck",
+    )
     n_confirm = IntegerParameter(
         "Confirming reads",
         default=_DEFAULT.n_confirm,

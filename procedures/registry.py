@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hil.errors import UsageError
 from procedures.base import BoardProcedure
+from procedures.in_situ_training import InSituTraining
 from procedures.iv_sweep import IVSweep
 from procedures.on_chip_training import OnChipTraining
 from procedures.program_verify import ProgramVerify
@@ -17,6 +18,7 @@ PROCEDURES: dict[str, type[BoardProcedure]] = {
     "pulse-train": PulseTrain,
     "program-verify": ProgramVerify,
     "on-chip-training": OnChipTraining,
+    "in-situ-training": InSituTraining,
     "read-references": ReadReferences,
 }
 

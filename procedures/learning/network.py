@@ -1,21 +1,27 @@
-"""The 9-3-1 network of arXiv 2408.14680 (topology inferred: 30 synapses, 4 neurons, no bias).
+"""The 9-3-1 network of arXiv 2408.14680 in numbers: what it computes, and how targets are found.
 
-Hidden neurons clip to 0..1, as an operational amplifier on one supply does, so that their outputs
-can drive the second layer in the SET direction only; the output neuron is a comparator at zero.
+Topology inferred: 30 synapses, 4 neurons, no bias. Hidden neurons clip to 0..1, as an operational
+amplifier on one supply does, so that their outputs can drive the second layer in the SET direction
+only; the output neuron is a comparator at zero. What the devices really compute is measured
+(``procedures.learning.inference``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.types import FloatArray
-from procedures.learning.tasks import N_PIXELS, Task
+from procedures.learning.images import N_PIXELS, Noise, Task
 
 N_HIDDEN = 3
 N_WEIGHTS = N_PIXELS * N_HIDDEN + N_HIDDEN
+
+Disturb = Callable[[FloatArray, np.random.Generator], FloatArray]
+"""Returns weights as devices would carry them, with an error that is drawn anew."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +29,21 @@ class Training:
     """How the target weights are found, before anything is programmed.
 
     Attributes:
-        noise: probability that a pixel of a training image is flipped.
-        weight_error: standard deviation of the relative error that every weight suffers in
-            training, as it will on the devices.
+        noise: of the training images.
+        disturb: what the devices do to the weights; None for a network in floating point.
+        bound: largest magnitude of a weight; inf for a network in floating point.
         n_steps: gradient steps.
         n_restarts: random starts; the one with the best accuracy, then margin, is taken.
+        n_images: in a batch.
         rate: step size of Adam.
     """
 
-    noise: float
-    weight_error: float = 0.05
+    noise: Noise = field(default_factory=Noise)
+    disturb: Disturb | None = None
+    bound: float = 1.0
     n_steps: int = 600
     n_restarts: int = 12
+    n_images: int = 32
     rate: float = 0.02
 
 
@@ -42,16 +51,16 @@ def outputs(weights: FloatArray, images: FloatArray) -> FloatArray:
     """Return the input of the output neuron's comparator for each image.
 
     Args:
-        weights: in -1..1, shape (..., 30): three of each pixel, one to each hidden
-            neuron, then the three of the output.
+        weights: shape (..., 30): three of each pixel, one to each hidden neuron, then the three of
+            the output.
         images: shape (n_images, 9).
 
     Returns:
         Shape (..., n_images); positive means class 1.
     """
-    hidden, last = _split(weights)
-    active = np.clip(np.einsum("ni,...ih->...nh", images, hidden), 0.0, 1.0)
-    result: FloatArray = np.einsum("...nh,...h->...n", active, last)
+    hidden, last = split(weights)
+    active = np.clip(images @ hidden, 0.0, 1.0)
+    result: FloatArray = (active @ last[..., None])[..., 0]
     return result
 
 
@@ -61,34 +70,55 @@ def accuracy(weights: FloatArray, images: FloatArray, labels: NDArray[np.int64])
     return right
 
 
-def train(task: Task, training: Training, rng: np.random.Generator) -> FloatArray:
-    """Return target weights in -1..1, shape (30,); costs about a second and no pulse.
+def split(weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the weights of both layers, shapes (..., 9, 3) and (..., 3)."""
+    n_first = N_PIXELS * N_HIDDEN
+    hidden = weights[..., :n_first].reshape(*weights.shape[:-1], N_PIXELS, N_HIDDEN)
+    return hidden, weights[..., n_first:]
+
+
+def train(
+    task: Task, training: Training, rng: np.random.Generator, start: FloatArray | None = None
+) -> FloatArray:
+    """Return target weights, shape (30,); costs a part of a second and no pulse.
 
     Logistic loss on the comparator's input, Adam, all restarts side by side. Noise on pixels and
-    errors on weights are redrawn at every step, so that the solution tolerates both.
+    errors of devices are redrawn at every step, so that the solution tolerates both.
+
+    Args:
+        task: what to learn.
+        training: how.
+        rng: of starts, noise and errors.
+        start: weights to go on from, shape (30,), for a retraining; random ones if not given.
     """
-    weights = rng.uniform(-0.6, 0.6, (training.n_restarts, N_WEIGHTS))
+    weights = _starts(training, rng, start)
     mean, square = np.zeros_like(weights), np.zeros_like(weights)
     for step in range(1, training.n_steps + 1):
-        images, labels = task.noisy(4, training.noise, rng)
-        disturbed = weights * (1 + training.weight_error * rng.standard_normal(weights.shape))
-        gradient = _gradient(disturbed, images, labels)
+        images, labels = task.batch(training.n_images, training.noise, rng)
+        seen = weights if training.disturb is None else training.disturb(weights, rng)
+        gradient = _gradient(seen, images, labels)
         mean = 0.9 * mean + 0.1 * gradient
         square = 0.999 * square + 0.001 * gradient**2
         corrected = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
-        weights = np.clip(weights - training.rate * corrected, -1.0, 1.0)
+        weights = np.clip(weights - training.rate * corrected, -training.bound, training.bound)
     best: FloatArray = weights[_best(weights, task, training, rng)]
     return best
 
 
 _SHARPNESS = 4.0
 _LEAK = 0.1
+_RETRAINING_SPREAD = 0.05
+_N_TRIALS = 20
+_N_RANKING = 256
 
 
-def _split(weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    n_first = N_PIXELS * N_HIDDEN
-    hidden = weights[..., :n_first].reshape(*weights.shape[:-1], N_PIXELS, N_HIDDEN)
-    return hidden, weights[..., n_first:]
+def _starts(training: Training, rng: np.random.Generator, start: FloatArray | None) -> FloatArray:
+    shape = (training.n_restarts, N_WEIGHTS)
+    if start is None:
+        return rng.uniform(-0.6, 0.6, shape)
+    near = start + _RETRAINING_SPREAD * rng.standard_normal(shape)
+    near[0] = start
+    return np.clip(near, -training.bound, training.bound)
 
 
 def _gradient(weights: FloatArray, images: FloatArray, labels: NDArray[np.int64]) -> FloatArray:
@@ -96,23 +126,25 @@ def _gradient(weights: FloatArray, images: FloatArray, labels: NDArray[np.int64]
 
     The clipped neuron gets a small slope outside its range, or a dead neuron could never learn.
     """
-    hidden, last = _split(weights)
-    sums = np.einsum("ni,rih->rnh", images, hidden)
+    hidden, last = split(weights)
+    sums = images @ hidden
     active = np.clip(sums, 0.0, 1.0)
     slope = np.where((sums > 0) & (sums < 1), 1.0, _LEAK)
-    z = _SHARPNESS * np.einsum("rnh,rh->rn", active, last)
-    error = _SHARPNESS * (1 / (1 + np.exp(-z)) - labels) / len(labels)
-    of_last = np.einsum("rn,rnh->rh", error, active)
+    z = _SHARPNESS * (active @ last[..., None])[..., 0]
+    # 1 / (1 + e^-z) by tanh, which cannot overflow
+    error = _SHARPNESS * ((1 + np.tanh(z / 2)) / 2 - labels) / len(labels)
+    of_last = (error[:, None, :] @ active)[:, 0]
     back = error[:, :, None] * last[:, None, :] * slope
-    of_hidden = np.einsum("ni,rnh->rih", images, back)
+    of_hidden = images.T @ back
     return np.concatenate([of_hidden.reshape(len(weights), -1), of_last], axis=1)
 
 
 def _best(weights: FloatArray, task: Task, training: Training, rng: np.random.Generator) -> int:
-    """Rank by accuracy under weight errors, then by the smallest margin on clean images."""
-    trials = weights[:, None, :] * (
-        1 + training.weight_error * rng.standard_normal((len(weights), 20, N_WEIGHTS))
-    )
-    robust = accuracy(trials, task.images, task.labels).mean(axis=-1)
-    margins = (outputs(weights, task.images) * (2 * task.labels - 1)).min(axis=-1)
+    """Rank by accuracy under device errors, then by the smallest margin on clean images."""
+    images, labels = task.batch(_N_RANKING, Noise(), rng)
+    trials = np.repeat(weights[:, None, :], _N_TRIALS, axis=1)
+    if training.disturb is not None:
+        trials = training.disturb(trials, rng)
+    robust = accuracy(trials, images, labels).mean(axis=-1)
+    margins = (outputs(weights, images) * (2 * labels - 1)).min(axis=-1)
     return int(np.lexsort((margins, robust))[-1])

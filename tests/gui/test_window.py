@@ -192,7 +192,7 @@ def test_a_run_is_plotted_and_stored(open_window: OpenWindow, qtbot: QtBot, tmp_
         ("read-array", {"devices": "W"}, 30),
         ("pulse-train", {"cycles": 1, "set_pulses": 3, "reset_pulses": 2}, 5),
         ("program-verify", {"devices": "W01,W02"}, 2),
-        ("on-chip-training", {"rounds_max": 1, "test_copies": 1}, 30),
+        ("on-chip-training", {"rounds_max": 1, "test_images": 4}, 30),
     ],
 )
 def test_every_axis_offered_can_be_drawn(

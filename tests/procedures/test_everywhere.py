@@ -20,7 +20,8 @@ RUNS: list[tuple[str, dict[str, Any]]] = [
     ("read-array", {"repeats": 2, "devices": "W,Cr01"}),
     ("pulse-train", {"set_pulses": 3, "reset_pulses": 3, "cycles": 2}),
     ("program-verify", {"devices": "W01,W03", "target_siemens": 120e-6}),
-    ("on-chip-training", {"test_copies": 5}),
+    ("on-chip-training", {"test_images": 12}),
+    ("in-situ-training", {"test_images": 4, "epochs_max": 2, "test_every": 2, "batch_images": 4}),
 ]
 
 
@@ -33,7 +34,7 @@ def test_tables_are_the_same_wherever_it_runs(
     hil: Hil,
     benches: list[TwinInstruments],
 ) -> None:
-    devices = {"W": 30, "Cr": 1} if name == "on-chip-training" else {"W": 4, "Cr": 1}
+    devices = {"W": 30, "Cr": 1} if name.endswith("-training") else {"W": 4, "Cr": 1}
     given = parameters | {"station": station_file(n_devices=devices), "seed": 5}
     files = [tmp_path / f"{way}.sqlite" for way in ("plain", "worker", "command")]
 

@@ -38,9 +38,10 @@ PATIENCE_S = 60.0  # for a process that hangs
 class Bench:
     """A twin on TCP ports, and a station file that leads to it as to a bench with real wires."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **station: Any) -> None:
         self.folder = folder
-        self.instruments = build_instruments(small_station())
+        self.station = station
+        self.instruments = build_instruments(small_station(**station))
         self.n_readings = 0
         self.reading_seen = threading.Condition()
         self.log: list[tuple[str, bytes]] = []
@@ -50,7 +51,7 @@ class Bench:
         smu: Any = Wiretap("smu", self.instruments.smu, self.log, self._note)
         tapped = replace(self.instruments, smu=smu)
         with serve_instruments(tapped, "tcp", follow_wall_clock=False) as addresses:
-            text = station_text("smu", addresses=addresses, watchdog_s=5.0)
+            text = station_text("smu", addresses=addresses, watchdog_s=5.0, **self.station)
             (self.folder / "served.toml").write_text(text, encoding="utf-8")
             yield
 
@@ -340,3 +341,54 @@ def test_a_station_runs_on_a_served_twin_in_another_process(
     assert (pulses["width_measured_s"] >= 0.02).all()
     with RunDatabase(database) as opened:
         assert "TWIN00000007" in opened.run(summary.run_id)["board_identity"]["smu"]
+
+
+# The C devices are the quickest: bench time is wall-clock time here.
+TRAINING = (
+    *("run", "on-chip-training", "--dopant", "C", "--search", "foreseen", "--n-confirm", "0"),
+    *("--tolerance-ratio", "0.15", "--rounds-max", "1", "--test-images", "1", "--test-noise", ""),
+)
+
+
+@pytest.mark.parametrize("wire", ["--tcp", "--pty"])
+def test_training_runs_on_a_served_twin_in_another_process(
+    wire: str, tmp_path: Path, station_file: StationFile, hil: Hil
+) -> None:
+    given: dict[str, Any] = {"n_devices": {"C": 30}, "model": "record"}
+    (tmp_path / "bank.toml").write_text(station_text(**given), encoding="utf-8")
+    with served_by_command(tmp_path, wire, "--station", "bank.toml", "--seed", "7") as (_, found):
+        station = station_file("smu", addresses=found, **given)
+        database = tmp_path / "runs.sqlite"
+        said = hil(*TRAINING, "--station", station, "--db", database)
+    assert (said.code, said.err) == (0, "")
+    tables = tables_of(database)
+    assert tables["records"]["Device"].nunique() == 30
+    assert (tables["records"]["Outcome"] == "reached").sum() >= 28
+    assert "inference" in set(tables["readings"]["purpose"])
+    metrics = tables["metrics"].set_index("name")["value"]
+    assert metrics["readback_clean"] in (0.0, 1.0)  # one image
+
+
+def test_a_training_that_is_stopped_tells_what_each_memristor_has_had_done_to_it(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, n_devices={"C": 30}, model="record")
+    with bench.served():
+        process = start(tmp_path, *TRAINING, "--station", "served.toml")
+        bench.wait_for_readings(60)
+        process.send_signal(signal.SIGTERM)
+        ended = end(process)
+    assert ended.code == 3
+    assert_switched_off(bench.instruments)
+    assert run_of(tmp_path / "runs.sqlite").status == "aborted"
+    tables = tables_of(tmp_path / "runs.sqlite")
+    records, pulses, readings = (tables[name] for name in ("records", "pulses", "readings"))
+    assert 0 < len(records) < 30
+    for row in records.to_dict("records"):
+        mine = pulses[pulses["device"] == row["Device"]]
+        assert mine["n_pulses"].sum() == row["SET pulses"] + row["RESET pulses"]
+        seen = readings[readings["device"] == row["Device"]]
+        assert len(seen) == row["Reads"]
+        assert seen["g_siemens"].iloc[-1] == row["Conductance (S)"]
+    touched = set(readings["device"]) | set(pulses["device"])
+    assert len(touched - set(records["Device"])) <= 1, "only the one that it was interrupted at"

@@ -7,7 +7,7 @@ import pytest
 
 from hil.errors import LimitError, ParameterError, UsageError
 from hil.limits import LimitChecker
-from procedures.programming import EXHAUSTED, REACHED, Programmer, WriteVerify
+from procedures.programming import EXHAUSTED, REACHED, Foresight, Programmer, WriteVerify
 from tests.support.rigs import small_station
 from twin.opening import open_direct
 
@@ -42,10 +42,40 @@ def test_the_first_reset_has_the_amplitude_that_was_asked_for() -> None:
 
 
 def test_no_reset_goes_beyond_the_largest() -> None:
-    settings = WriteVerify(reset_start_v=-0.1, reset_max_v=-0.25, n_pulses_max=20)
+    settings = WriteVerify(reset_start_v=-0.1, reset_max_v=-0.25, n_pulses_max=20, n_stuck_max=100)
     tried = amplitudes(settings, start_siemens=300e-6, target_siemens=50e-6)
     assert min(tried) == -0.25
     assert len(tried) == 20
+
+
+def test_a_device_that_the_largest_amplitude_does_not_move_is_stuck() -> None:
+    settings = WriteVerify(reset_start_v=-0.1, reset_max_v=-0.25, n_stuck_max=3)
+    tried = amplitudes(settings, start_siemens=300e-6, target_siemens=50e-6)
+    assert tried == pytest.approx([-0.1, -0.15, -0.2, -0.25, -0.25, -0.25])
+
+
+def test_foresight_begins_where_earlier_pulses_ended() -> None:
+    board = open_direct(small_station("twin"), seed=3, source_reason="")
+    pulses: dict[str, int] = {}
+    with board:
+        for name, foresight in (("ladder", None), ("foreseen", Foresight())):
+            programmer = Programmer(board, WriteVerify(), foresight=foresight)
+            outcomes = []
+            for target in (60e-6, 180e-6, 100e-6):
+                board.pulse([CELL], -1.5, 0.02)
+                outcomes.append(programmer.program(CELL, target))
+            assert all(outcome.status == REACHED for outcome in outcomes)
+            pulses[name] = sum(outcome.n_set for outcome in outcomes[1:])
+    assert pulses["foreseen"] < pulses["ladder"] / 2
+
+
+def test_foresight_is_the_divider_backwards() -> None:
+    foresight = Foresight(caution_ratio=1.0)
+    assert foresight.amplitude_v(1e-4, 10e3) == 0.0, "nothing is known yet"
+    foresight.learn(0.15, 1e-6, 10e3)
+    assert foresight.amplitude_v(1e-4, 10e3) == 0.0, "a pulse that moved nothing tells nothing"
+    foresight.learn(0.6, 200e-6, 10e3)  # V_hold = 0.6 / 3
+    assert foresight.amplitude_v(100e-6, 10e3) == pytest.approx(0.4)
 
 
 def test_a_coarse_step_never_turns_a_set_into_something_else() -> None:
