@@ -21,7 +21,7 @@ $(VENV)/.main: $(BIN)/python pyproject.toml
 	@touch $@
 
 $(VENV)/.all: $(VENV)/.main
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plot,parquet,gui,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plot,parquet,cluster,gui,dev]'
 	@touch $@
 
 setup: $(VENV)/.all ## Make .venv with everything in it

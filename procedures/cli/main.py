@@ -16,11 +16,13 @@ from procedures.cli.calibrate import calibrate
 from procedures.cli.calibrations import calibrations
 from procedures.cli.catalogue import list_procedures, stations
 from procedures.cli.compare import compare, drift
+from procedures.cli.data import data
 from procedures.cli.exits import ABORTED, FAILED, FINISHED, USAGE
 from procedures.cli.gui import gui
 from procedures.cli.imports import import_data
 from procedures.cli.run import run
 from procedures.cli.shadow import shadow
+from procedures.cli.study import study
 from procedures.cli.twin import twin
 
 
@@ -50,6 +52,7 @@ def hil(verbose: bool) -> None:
 
 for command in (
     run,
+    study,
     shadow,
     compare,
     drift,
@@ -61,6 +64,7 @@ for command in (
     export,
     plot,
     import_data,
+    data,
     gui,
     twin,
     stations,

@@ -1,0 +1,1 @@
+"""Studies: many runs of procedures on twins, for questions that one run cannot answer."""
