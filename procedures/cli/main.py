@@ -20,6 +20,7 @@ from procedures.cli.data import data
 from procedures.cli.exits import ABORTED, FAILED, FINISHED, USAGE
 from procedures.cli.gui import gui
 from procedures.cli.imports import import_data
+from procedures.cli.report import report
 from procedures.cli.run import run
 from procedures.cli.shadow import shadow
 from procedures.cli.study import study
@@ -53,6 +54,7 @@ def hil(verbose: bool) -> None:
 for command in (
     run,
     study,
+    report,
     shadow,
     compare,
     drift,

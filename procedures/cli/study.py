@@ -16,14 +16,15 @@ from tqdm import tqdm
 
 from hil.errors import ParameterError, UsageError
 from hil.store import to_json
-from procedures.cli.exits import FAILED, FINISHED
+from procedures.cli.exits import ABORTED, FAILED, FINISHED
 from procedures.learning.mnist import find_mnist
 from procedures.runner import STOPPING
+from procedures.studies.cluster import DaskCluster
 from procedures.studies.eslami import STUDY as ESLAMI
-from procedures.studies.eslami.plan import questions, seeds
-from procedures.studies.study import Progress, Question, run_study
+from procedures.studies.eslami.plan import needs_mnist, questions, seeds, with_mnist
+from procedures.studies.study import Progress, Question, all_tasks, run_study
 from procedures.studies.tasks import StudyTask
-from procedures.studies.workers import DaskCluster, LocalProcesses, Workers
+from procedures.studies.workers import LocalProcesses, Workers
 
 KEEPS = ("first", "all", "none")
 
@@ -96,24 +97,22 @@ def eslami(
     """  # noqa: D301 (click reads the \\b)
     chosen = _chosen(questions(quick=quick), names)
     used_seeds = tuple(range(1, n_seeds + 1)) if n_seeds else seeds(quick=quick)
-    tasks = [task for question in chosen for _, task in question.tasks(used_seeds)]
-    tasks, left_out = _with_handwriting(tasks, mnist)
-    if left_out and not as_json:
-        click.echo(left_out, err=True)
+    tasks, left_out = _with_handwriting(all_tasks(chosen, used_seeds), mnist)
     tasks = [replace(task, keeps_rows=_is_kept(task, keep)) for task in tasks]
-    if scheduler and n_workers:
+    if scheduler is not None and n_workers:
         raise UsageError(
             "--workers counts processes of this machine; leave it out with --scheduler"
         )
-    workers: Workers = DaskCluster(scheduler) if scheduler else LocalProcesses(n_workers)
+    workers: Workers = LocalProcesses(n_workers) if scheduler is None else DaskCluster(scheduler)
+    if left_out and not as_json:
+        click.echo(left_out, err=True)
     start_s = time.monotonic()
-    with _signals_stop(), _Bar() as bar:
-        try:
+    try:
+        with _signals_stop(), _Bar() as bar:
             end = run_study(database, ESLAMI, tasks, workers, bar.show)
-        except KeyboardInterrupt:
-            bar.close()
-            click.echo(f"hil: stopped; the same command goes on from there ({database})", err=True)
-            raise
+    except KeyboardInterrupt:
+        click.echo(f"hil: stopped; the same command goes on from there ({database})", err=True)
+        return ABORTED
     _print(end, database, time.monotonic() - start_s, left_out, as_json)
     return FAILED if end.n_failed else FINISHED
 
@@ -128,21 +127,16 @@ def _chosen(all_questions: list[Question], names: tuple[str, ...]) -> list[Quest
 
 def _with_handwriting(tasks: list[StudyTask], mnist: Path | None) -> tuple[list[StudyTask], str]:
     """Return the tasks with the folder of MNIST, or without those that need it and why."""
-    if not any(_needs_mnist(task) for task in tasks):
+    if not any(needs_mnist(task) for task in tasks):
         return tasks, ""
     try:
         folder = find_mnist(mnist).resolve()
     except ParameterError as error:
         if mnist is not None:
             raise
-        kept = [task for task in tasks if not _needs_mnist(task)]
+        kept = [task for task in tasks if not needs_mnist(task)]
         return kept, f"handwriting is left out: {error}"
-    places = {"mnist_folder": str(folder)}
-    return [replace(task, places=places) if _needs_mnist(task) else task for task in tasks], ""
-
-
-def _needs_mnist(task: StudyTask) -> bool:
-    return task.parameters.get("task") == "handwriting"
+    return [with_mnist(task, folder) for task in tasks], ""
 
 
 def _is_kept(task: StudyTask, keep: str) -> bool:
@@ -201,10 +195,17 @@ class _Bar:
 
 @contextmanager
 def _signals_stop() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the study as Ctrl-C does: workers are stopped, the file is closed."""
+    """SIGTERM and SIGHUP end the study as Ctrl-C does: workers are stopped, the file is closed.
+
+    Signals that arrive while that happens change nothing any more.
+    """
+    is_stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal is_stopping
+        if not is_stopping:
+            is_stopping = True
+            raise KeyboardInterrupt
 
     before = {
         number: signal.signal(number, stop)

@@ -66,6 +66,8 @@ def _panels(database: RunDatabase, run: RunSummary) -> list[Panel]:
     if {"Target (S)", "Conductance (S)"} <= set(records.columns):
         metrics = database.run(run.run_id)["metrics"]
         panels.append(lambda axes: _draw_targets(axes, records, metrics))
+    if "Batch accuracy" in records.columns:
+        panels.append(lambda axes: _draw_learning(axes, records))
     if len(readings):
         panels.append(lambda axes: _draw_readings(axes, readings))
     energy = database.energy(run.run_id)
@@ -94,6 +96,21 @@ def _draw_targets(axes: Axes, records: pd.DataFrame, metrics: dict[str, float]) 
             f"{metrics['accuracy_noisy']:.1%} noisy"
         )
     axes.set(xlabel="target (µS)", ylabel="reached (µS)", title=title)
+
+
+def _draw_learning(axes: Axes, records: pd.DataFrame) -> None:
+    time_s = records["Training time (s)"]
+    axes.plot(time_s, records["Batch accuracy"], color="0.75", linewidth=0.8, label="batch")
+    for name, style in (("Clean accuracy", "o-"), ("Noisy accuracy", "s--")):
+        tested = records[name].notna()
+        axes.plot(time_s[tested], records[name][tested], style, markersize=3, label=name.lower())
+    axes.set(
+        xlabel="training time on the bench clock (s)",
+        ylabel="accuracy",
+        ylim=(0.0, 1.05),
+        title="Learning",
+    )
+    axes.legend(fontsize=8)
 
 
 def _draw_readings(axes: Axes, readings: pd.DataFrame) -> None:

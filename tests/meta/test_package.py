@@ -83,7 +83,7 @@ def test_the_wheel_holds_every_source_and_data_file(wheel: zipfile.ZipFile) -> N
     names = set(wheel.namelist())
     for package in ("hil", "twin", "procedures", "calibration"):
         assert f"{package}/py.typed" in names
-        for suffix in ("*.py", "*.toml"):
+        for suffix in ("*.py", "*.toml", "*.j2"):
             for path in (ROOT / package).rglob(suffix):
                 assert str(path.relative_to(ROOT)) in names
     assert {f"hil/stations/{name}.toml" for name in shipped_stations()} <= names

@@ -40,7 +40,8 @@ def test_every_command_of_the_tour_works_in_an_empty_directory(
         with pytest.raises(SystemExit) as end:
             main(shlex.split(command)[1:])
         assert end.value.code == 0, (command, capsys.readouterr().err)
-    assert {path.name for path in tmp_path.iterdir()} >= {"runs.sqlite", "loop.png", "exported", "report-eslami"}
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left >= {"runs.sqlite", "loop.png", "exported", "study.sqlite", "report-eslami"}
 
 
 def test_the_tour_runs_every_procedure() -> None:
