@@ -44,7 +44,11 @@ def main() -> int:
 def train(station: str, seed: int, database: Path, reset_pulse: bool = False) -> dict[str, float]:
     """Train once and return the metrics, with the energy of the source added."""
     procedure = OnChipTraining(
-        station=station, seed=seed, database=str(database), reset_pulse=reset_pulse
+        station=station,
+        seed=seed,
+        database=str(database),
+        reset_pulse=reset_pulse,
+        test_images=24,
     )
     outcome = run(procedure)
     if outcome.status != "finished":

@@ -19,6 +19,7 @@ from hil.errors import ParameterError
 from hil.limits import LimitChecker
 from hil.types import MEMRISTORS, BoardInfo, Capability, CellArray, Dopant, FloatArray
 from procedures.base import BoardProcedure
+from procedures.learning.images import Noise, Task
 from procedures.learning.inference import (
     CIRCUIT,
     CONTROLLER,
@@ -35,7 +36,6 @@ from procedures.learning.mapping import (
     ConductanceWindow,
 )
 from procedures.learning.network import N_WEIGHTS, accuracy
-from procedures.learning.images import Noise, Task
 from procedures.learning.tasks import make_task, task_names
 
 V_READ_V = 0.1

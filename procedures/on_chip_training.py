@@ -13,9 +13,9 @@ from pymeasure.experiment import BooleanParameter, FloatParameter, IntegerParame
 
 from hil.limits import LimitChecker
 from hil.types import BoardInfo, CellArray, FloatArray, Pulses
+from procedures.learning.images import Noise
 from procedures.learning.inference import Neurons, Wiring
 from procedures.learning.network import Training, train
-from procedures.learning.images import Noise
 from procedures.network_procedure import V_READ_V, ImageSet, NetworkProcedure
 from procedures.programming import (
     OUTCOME_COLUMNS,

@@ -15,9 +15,9 @@ import numpy as np
 
 from hil.board import Board
 from hil.types import BoardInfo, CellArray, FloatArray, Synapses
+from procedures.learning.images import N_PIXELS
 from procedures.learning.mapping import DIFFERENTIAL, ConductanceWindow, WeightMap
 from procedures.learning.network import N_HIDDEN, N_WEIGHTS
-from procedures.learning.images import N_PIXELS
 
 CONTROLLER, CIRCUIT = "controller", "circuit"
 NEURONS = (CONTROLLER, CIRCUIT)

@@ -43,6 +43,14 @@ def section() -> Section:
             [[known.what, known.value, known.tag] for known in paper.KNOWN],
             is_text=True,
         ),
+        Text("Every free choice, with its reason, is in the appendix.", "note"),
+    ]
+    return Section("methods", "Methods", blocks)
+
+
+def appendix() -> Section:
+    """Return the tables of all free choices: parameters, defaults and reasons."""
+    blocks: list[Block] = [
         _table("Task, network and devices", NetworkProcedure, NETWORK),
         _table("On-chip training by write-verify", OnChipTraining, ON_CHIP),
         _write_verify_table(),
@@ -50,7 +58,7 @@ def section() -> Section:
         _fixed_table(),
         _dopant_table(),
     ]
-    return Section("methods", "Methods, and every free choice", blocks)
+    return Section("choices", "Appendix: every free choice", blocks)
 
 
 def own_parameters(procedure: type[Any]) -> list[str]:

@@ -77,6 +77,7 @@ def make_report(study: Study) -> Report:
         methods.section(),
         *(_part(study, *part) for part in _PARTS),
         limits.section(study),
+        methods.appendix(),
     ]
     html = _template("index.html.j2").render(
         signature=SIGNATURE,

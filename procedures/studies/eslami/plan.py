@@ -7,9 +7,12 @@ instrument, training and test images, so points are compared seed by seed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
+from procedures.learning.tasks import HANDWRITING
 from procedures.studies.eslami.sensitivity import draw_changes
 from procedures.studies.stations import StationVariant
 from procedures.studies.study import Point, Question
@@ -32,8 +35,8 @@ VARIATIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 LEAN: Values = {"search": "foreseen", "n_confirm": 0, "tolerance_ratio": 0.1}
-"""Few pulses and reads: amplitudes are foreseen, nothing is confirmed, and the tolerance is the error
-that the paper tolerates."""
+"""Few pulses and reads: amplitudes are foreseen, nothing is confirmed, and the tolerance is the
+error that the paper tolerates."""
 
 SEARCHES: Mapping[str, Values] = {
     "ladder": {},
@@ -54,6 +57,16 @@ def seeds(*, quick: bool = False) -> tuple[int, ...]:
     return QUICK_SEEDS if quick else SEEDS
 
 
+def needs_mnist(task: StudyTask) -> bool:
+    """Return whether a run reads handwriting."""
+    return task.parameters.get("task") == HANDWRITING
+
+
+def with_mnist(task: StudyTask, folder: Path) -> StudyTask:
+    """Return the task with the folder of the MNIST files, if it needs them."""
+    return replace(task, places={"mnist_folder": str(folder)}) if needs_mnist(task) else task
+
+
 def _accuracy(quick: bool) -> Question:
     tasks = ("T/L",) if quick else ("T/L", "X/O", "bars")
     variations = ("device to device as recorded",) if quick else tuple(VARIATIONS)
@@ -72,7 +85,7 @@ def _accuracy(quick: bool) -> Question:
 
 
 def _training_noise(quick: bool) -> Question:
-    flips = (0.0, 0.1, 0.4) if quick else (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+    flips = (0.0, 0.05, 0.1, 0.15, 0.4) if quick else (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
     return Question(
         "training-noise",
         "Does noise in training help against noise at the input, and how much is too much?",
@@ -107,7 +120,7 @@ def _gaussian_noise(quick: bool) -> Question:
 
 
 def _conductance_error(quick: bool) -> Question:
-    errors = (0.0, 0.1, 0.3) if quick else (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+    errors = (0.0, 0.1, 0.15, 0.3) if quick else (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
     grid = [("W", error) for error in errors]
     if not quick:
         grid += list(product(("Cr", "C"), (0.0, 0.1, 0.2, 0.3)))
@@ -254,7 +267,7 @@ def _handwriting(quick: bool) -> Question:
             _point(
                 {"digits": digits, "pixels": "binary" if binary else "grey"},
                 {
-                    "task": "handwriting",
+                    "task": HANDWRITING,
                     "digits": digits,
                     "binary_pixels": binary,
                     "training_noise": 0.0,
