@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import zlib
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -108,11 +108,11 @@ class StudyStore:
         The result is on the disk when this returns.
         """
         with store_errors(self.path), tempfile.TemporaryDirectory() as folder:
-            other = _unpack(result.rows, Path(folder)) if result.rows else None
+            other = _unpack(result, Path(folder)) if result.rows else None
             if other is not None:
                 self._database.execute("ATTACH DATABASE ? AS other", [str(other)])
             try:
-                with self._database.atomic():
+                with _transaction(self._database):
                     if other is not None:
                         _copy_run(self._database, result.run_id)
                     self._database.table("study_results").insert(self._row(result))
@@ -174,18 +174,33 @@ def pack_run(path: Path) -> bytes:
     """
     with store_errors(path), tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.sqlite"
-        with closing(sqlite3.connect(path)) as run, closing(sqlite3.connect(copy)) as whole:
-            run.backup(whole)
+        with closing(open_for_reading(path)) as run, closing(sqlite3.connect(copy)) as whole:
+            run.conn.backup(whole)
             whole.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
         return zlib.compress(copy.read_bytes(), level=1)
 
 
-def _unpack(rows: bytes, folder: Path) -> Path:
+@contextmanager
+def _transaction(database: Database) -> Iterator[None]:
+    """All or nothing; another program that writes is waited for at the begin."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.commit()
+    except BaseException:
+        database.rollback()
+        raise
+
+
+def _unpack(result: StudyResult, folder: Path) -> Path:
     path = folder / "run.sqlite"
     try:
-        path.write_bytes(zlib.decompress(rows))
-    except zlib.error as error:
-        raise StoreError(f"the rows of a run arrived damaged: {error}") from error
+        path.write_bytes(zlib.decompress(result.rows))
+        with closing(open_for_reading(path)) as run:
+            if not run.execute("SELECT id FROM runs WHERE id = ?", [result.run_id]).fetchone():
+                raise StoreError("the run is not among them")
+    except (zlib.error, StoreError) as error:
+        raise StoreError(f"the rows of run {result.run_id} arrived damaged: {error}") from error
     return path
 
 

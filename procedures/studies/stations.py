@@ -8,6 +8,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
+from hil.errors import UsageError
 from hil.records import Head, Quantity, load_record, make_record
 from hil.station import load_station
 from hil.store import from_json, to_json
@@ -43,11 +44,15 @@ class StationVariant:
         return asdict(self)
 
     def files(self) -> dict[str, str]:
-        """Return the station file and its changed records: text by path in a folder."""
+        """Return the station file and its changed records: text by path in a folder.
+
+        Raises:
+            UsageError: there is no such dopant or parameter.
+        """
         return dict(_files(to_json(self.as_json)))
 
     def _make_files(self) -> dict[str, str]:
-        records, names = {}, _record_names(Dopant(self.dopant))
+        records, names = {}, _record_names(self.dopant)
         if self.changes:
             for name in names:
                 changed, text = _changed_record(name, self.changes)
@@ -120,14 +125,19 @@ def _value(value: object) -> str:
     return repr(value)
 
 
-def _record_names(dopant: Dopant) -> list[str]:
-    return list(load_station(BASE_STATION).table.twin.records[dopant])
+def _record_names(dopant: str) -> list[str]:
+    records = load_station(BASE_STATION).table.twin.records
+    if dopant not in records:
+        raise UsageError(f"no dopant {dopant!r}; there are {', '.join(records)}")
+    return list(records[Dopant(dopant)])
 
 
 def _changed_record(record_id: str, changes: Mapping[str, float]) -> tuple[str, str]:
     """Return identifier and text of a record with changed parameters; all of it is assumed."""
     base = load_record(record_id)
     parameters = dict(base.parameters)
+    if unknown := set(changes) - set(parameters):
+        raise UsageError(f"record {record_id} has no parameter {min(unknown)!r} to change")
     for name, change in changes.items():
         old = parameters[name]
         is_factor = name.endswith(("_ohm", "_s"))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from hil.store import StudyResult, StudyStore, read_study, software_versions
-from hil.types import Source
-from procedures.guards import one_line
-from procedures.studies.tasks import StudyTask
+from procedures.studies.tasks import StudyTask, failed_result, now
 from procedures.studies.workers import Workers
+
+_PACKAGE = "memristor-hil"
 
 Point = Mapping[str, Any]
 """Values of the factors at a grid point, by name."""
@@ -62,6 +59,11 @@ class Progress:
     last: str = ""
 
 
+def all_tasks(asked: Sequence[Question], seeds: Sequence[int]) -> list[StudyTask]:
+    """Return the tasks of several questions, seed by seed: a study cut short is balanced."""
+    return [task for seed in seeds for question in asked for _, task in question.tasks([seed])]
+
+
 def run_study(
     path: Path | str,
     study: str,
@@ -84,8 +86,7 @@ def run_study(
     Raises:
         HilError: the database or the workers cannot be used.
     """
-    plan = {task.key: task for task in reversed(tasks)}
-    plan = dict(reversed(plan.items()))
+    plan = _without_repeats(tasks)
     with StudyStore(path, study) as store:
         done = store.done()
         left = [task for key, task in plan.items() if key not in done]
@@ -94,7 +95,11 @@ def run_study(
         results = workers.run(left)
         try:
             for task, outcome in results:
-                result = outcome if isinstance(outcome, StudyResult) else _lost(task, outcome)
+                result = (
+                    _checked(outcome)
+                    if isinstance(outcome, StudyResult)
+                    else failed_result(task, outcome, now())
+                )
                 store.add(replace(result, label=task.label))
                 progress = _after(progress, result, task.label)
                 listen(progress)
@@ -121,6 +126,16 @@ def results_of(
     ]
 
 
+def _without_repeats(tasks: Sequence[StudyTask]) -> dict[str, StudyTask]:
+    """Return the tasks by key; rows are kept if any task of a key asks for them."""
+    plan: dict[str, StudyTask] = {}
+    for task in tasks:
+        first = plan.setdefault(task.key, task)
+        if task.keeps_rows and not first.keeps_rows:
+            plan[task.key] = replace(first, keeps_rows=True)
+    return plan
+
+
 def _after(progress: Progress, result: StudyResult, label: str) -> Progress:
     is_done = result.status == "done"
     return replace(
@@ -131,21 +146,13 @@ def _after(progress: Progress, result: StudyResult, label: str) -> Progress:
     )
 
 
-def _lost(task: StudyTask, error: BaseException) -> StudyResult:
-    now = datetime.now(UTC).isoformat(timespec="microseconds")
-    return StudyResult(
-        key=task.key,
-        label=task.label,
-        task=task.as_json,
-        seed=task.seed,
-        source=Source.TWIN,
-        status="failed",
-        error=one_line(error),
-        results={},
-        run_id="",
-        versions=software_versions(),
-        host=platform.node(),
-        pid=os.getpid(),
-        started_at=now,
-        ended_at=now,
+def _checked(result: StudyResult) -> StudyResult:
+    """Return the result, or a failed one if other software than this made it."""
+    ours, theirs = (versions.get(_PACKAGE) for versions in (software_versions(), result.versions))
+    if ours == theirs:
+        return result
+    error = (
+        f"host {result.host} runs {_PACKAGE} {theirs}, this is {ours}: "
+        "install the same version there"
     )
+    return replace(result, status="failed", error=error, results={}, rows=b"")

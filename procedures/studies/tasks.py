@@ -15,6 +15,7 @@ from typing import Any
 
 from hil.store import RunDatabase, StudyResult, pack_run, software_versions, to_json
 from hil.types import Source
+from procedures.guards import one_line
 from procedures.registry import find_procedure
 from procedures.runner import run
 from procedures.studies.stations import StationVariant
@@ -80,10 +81,41 @@ def run_task(task: StudyTask) -> StudyResult:
     """Run a task, here and now, in a folder of its own; nothing of it stays behind.
 
     Where it fails, the result says so; nothing is raised but what ends the process.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop.
     """
-    started_at = _now()
-    with tempfile.TemporaryDirectory(prefix="hil-study-") as folder:
-        return _run_in(task, Path(folder), started_at)
+    started_at = now()
+    try:
+        with tempfile.TemporaryDirectory(prefix="hil-study-") as folder:
+            return _run_in(task, Path(folder), started_at)
+    except Exception as error:  # whatever it is, it costs this task and no other
+        return failed_result(task, error, started_at)
+
+
+def failed_result(task: StudyTask, error: BaseException, started_at: str) -> StudyResult:
+    """Return the result of a task that ended without one."""
+    return StudyResult(
+        key=task.key,
+        label=task.label,
+        task=task.as_json,
+        seed=task.seed,
+        source=Source.TWIN,
+        status="failed",
+        error=one_line(error),
+        results={},
+        run_id="",
+        versions=software_versions(),
+        host=platform.node(),
+        pid=os.getpid(),
+        started_at=started_at,
+        ended_at=now(),
+    )
+
+
+def now() -> str:
+    """Return the time as results have it: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _run_in(task: StudyTask, folder: Path, started_at: str) -> StudyResult:
@@ -100,6 +132,8 @@ def _run_in(task: StudyTask, folder: Path, started_at: str) -> StudyResult:
         **task.places,
     )
     outcome = run(procedure)
+    if outcome.status == "aborted":
+        raise KeyboardInterrupt(outcome.error)
     is_done = outcome.status == "finished"
     results: dict[str, Any] = {}
     rows = b""
@@ -121,7 +155,7 @@ def _run_in(task: StudyTask, folder: Path, started_at: str) -> StudyResult:
         host=platform.node(),
         pid=os.getpid(),
         started_at=started_at,
-        ended_at=_now(),
+        ended_at=now(),
         rows=rows,
     )
 
@@ -139,7 +173,7 @@ def figures(database: RunDatabase, run_id: str) -> dict[str, Any]:
         metrics.setdefault(str(name), []).append([float(step), float(value)])
     records = database.records(run_id)
     cycles, epochs = {}, []
-    if "Device" in records:
+    if {"Device", "SET pulses"} <= set(records):
         pulses = records["SET pulses"] + records["RESET pulses"]
         cycles = {
             str(k): int(v) for k, v in pulses.groupby(records["Device"], sort=False).sum().items()
@@ -154,7 +188,3 @@ def figures(database: RunDatabase, run_id: str) -> dict[str, Any]:
         "cycles": cycles,
         "epochs": epochs,
     }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")

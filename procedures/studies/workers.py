@@ -1,4 +1,4 @@
-"""Where the tasks of a study run: processes of this machine, or a Dask cluster.
+"""Where the tasks of a study run: processes of this machine, or a Dask cluster (``cluster``).
 
 Both give results as they come, in any order. A worker that dies costs its own task only, which is
 tried again elsewhere.
@@ -9,14 +9,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Any, Protocol, Self
 
-from hil.errors import HilError, LinkError, UsageError
+from hil.errors import HilError
 from hil.store import StudyResult
-from procedures.guards import one_line
 from procedures.studies.tasks import StudyTask, run_task
 
 MAX_TRIES = 3
@@ -24,6 +27,8 @@ MAX_TRIES = 3
 
 Outcome = StudyResult | BaseException
 RunsTask = Callable[[StudyTask], StudyResult]
+
+_GRACE_S = 5.0
 
 
 class Workers(Protocol):
@@ -38,7 +43,7 @@ class Workers(Protocol):
 
 
 class LocalProcesses:
-    """Processes of this machine.
+    """Processes of this machine. They end with this one, however it ends.
 
     Args:
         n_workers: how many; one for each core if not given.
@@ -54,92 +59,147 @@ class LocalProcesses:
 
     def run(self, tasks: Sequence[StudyTask]) -> Iterator[tuple[StudyTask, Outcome]]:
         """Yield results as they come; see ``Workers``."""
-        from pebble import ProcessExpired, ProcessPool
-
         waiting = [(task, 1) for task in reversed(tasks)]
         running: dict[Future[StudyResult], tuple[StudyTask, int]] = {}
-        with (
-            _one_thread_each(),
-            _stopped_at_the_end(
-                ProcessPool(
-                    max_workers=self._n_workers,
-                    initializer=_leave_ctrl_c_to_the_parent,
-                    context=multiprocessing.get_context("spawn"),
-                )
-            ) as pool,
-        ):
+        with _one_thread_each(), _Processes(self._function) as processes:
             while waiting or running:
-                # No more than can begin at once: who dies takes nobody's place in a queue along.
                 while waiting and len(running) < self._n_workers:
                     task, tries = waiting.pop()
-                    running[pool.schedule(self._function, args=[task])] = (task, tries)
+                    running[processes.begin(task)] = (task, tries)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     task, tries = running.pop(future)
-                    error = future.exception()
-                    if isinstance(error, ProcessExpired) and tries < MAX_TRIES:
+                    outcome = processes.outcome(future)
+                    if not isinstance(outcome, _Died):
+                        yield task, outcome
+                    elif tries < MAX_TRIES:
                         waiting.append((task, tries + 1))
-                    elif error is not None:
-                        yield task, error
                     else:
-                        yield task, future.result()
+                        yield task, death(outcome.how)
 
 
-class DaskCluster:
-    """Workers of a Dask scheduler. They need this package, in the same version.
+def death(how: str) -> HilError:
+    """Return the error of a task whose workers died, time after time."""
+    return HilError(
+        f"every worker that ran it died ({how}); look whether there is enough memory, "
+        "and run the same command again"
+    )
 
-    Args:
-        address: of the scheduler, for example ``tcp://10.0.0.1:8786``.
-        function: runs a task; has to be importable on the workers.
+
+@dataclass(frozen=True)
+class _Died:
+    """What became of a process, in words."""
+
+    how: str
+
+
+class _Processes:
+    """Processes, each in a pool of its own.
+
+    In a shared pool one that dies while it holds the lock of the pool's pipe stops all others.
     """
 
-    def __init__(self, address: str, function: RunsTask = run_task) -> None:
-        self._address = address
+    def __init__(self, function: RunsTask) -> None:
         self._function = function
+        self._idle: list[Any] = []
+        self._busy: dict[Future[StudyResult], Any] = {}
 
-    def __str__(self) -> str:
-        return f"the workers of {self._address}"
+    def __enter__(self) -> Self:
+        return self
 
-    def run(self, tasks: Sequence[StudyTask]) -> Iterator[tuple[StudyTask, Outcome]]:
-        """Yield results as they come; see ``Workers``.
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pools = [*self._idle, *self._busy.values()]
+        for pool in pools:
+            pool.stop()
+        for pool in pools:
+            pool.join()
 
-        Raises:
-            LinkError: the scheduler does not answer.
-        """
-        with self._client() as client:
-            from distributed import as_completed
+    def begin(self, task: StudyTask) -> Future[StudyResult]:
+        """Begin a task on a process that has nothing to do, or on a new one."""
+        while self._idle:
+            pool = self._idle.pop()
+            with suppress(RuntimeError):  # it has died since its last task
+                return self._begin_on(pool, task)
+            _stop(pool)
+        return self._begin_on(_new_pool(), task)
 
-            futures = {
-                client.submit(self._function, task, key=f"hil-{task.key}", pure=False): task
-                for task in tasks
-            }
-            try:
-                for future in as_completed(futures):
-                    error = future.exception()
-                    yield futures[future], error if error is not None else future.result()
-                    future.release()
-            finally:
-                with suppress(Exception):  # the scheduler may be what has gone
-                    client.cancel(list(futures), force=True)
+    def outcome(self, future: Future[StudyResult]) -> Outcome | _Died:
+        """Return what became of a task that has ended; ``_Died`` if its process was ended."""
+        from pebble import ProcessExpired
 
-    @contextmanager
-    def _client(self) -> Iterator[Any]:
-        try:
-            from distributed import Client
-        except ImportError as error:
-            raise HilError("a cluster needs Dask: pip install 'memristor-hil[cluster]'") from error
-        try:
-            client = Client(self._address, timeout="10s", set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise LinkError(
-                f"no Dask scheduler at {self._address}: {one_line(error)}; check the address, or "
-                f"leave out --scheduler to use this machine"
-            ) from error
-        try:
-            if not client.scheduler_info()["workers"]:
-                raise UsageError(f"the scheduler at {self._address} has no workers; start some")
-            yield client
-        finally:
-            client.close()
+        pool = self._busy.pop(future)
+        error = future.exception()
+        if error is None:
+            self._idle.append(pool)
+            return future.result()
+        if isinstance(error, ProcessExpired | BrokenExecutor | KeyboardInterrupt):
+            _stop(pool)
+            return _died(getattr(error, "exitcode", 0))
+        self._idle.append(pool)
+        return error
+
+    def _begin_on(self, pool: Any, task: StudyTask) -> Future[StudyResult]:
+        with _keeping_terminal_signals():
+            future: Future[StudyResult] = pool.schedule(self._function, args=[task])
+        self._busy[future] = pool
+        return future
+
+
+def _new_pool() -> Any:
+    from pebble import ProcessPool
+
+    return ProcessPool(
+        max_workers=1,
+        initializer=_end_with_the_parent,
+        context=multiprocessing.get_context("spawn"),
+    )
+
+
+def _stop(pool: Any) -> None:
+    pool.stop()
+    pool.join()
+
+
+def _died(code: int) -> _Died:
+    how = f"exit code {code}" if code > 0 else "it was ended from outside"
+    if code < 0:
+        with suppress(ValueError):
+            how = signal.Signals(-code).name
+    return _Died(how)
+
+
+@contextmanager
+def _keeping_terminal_signals() -> Iterator[None]:
+    """Processes that are begun inside never get Ctrl-C and SIGHUP, which a terminal sends to all.
+
+    This one answers them and ends the others.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_the_parent() -> None:
+    """Let this process end when the one that began it is gone, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=[parent], daemon=True).start()
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)  # a run is aborted and its folder removed
+    threading.Event().wait(_GRACE_S)
+    os._exit(1)
 
 
 def _n_cores() -> int:
@@ -160,18 +220,3 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _stopped_at_the_end(pool: Any) -> Iterator[Any]:
-    """End the processes of a pool in any case; after an error or Ctrl-C without waiting for them."""
-    try:
-        yield pool
-        pool.close()
-    finally:
-        pool.stop()
-        pool.join()
-
-
-def _leave_ctrl_c_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

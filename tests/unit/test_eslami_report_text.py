@@ -19,7 +19,7 @@ from procedures.reports.eslami.choices import (
     WRITE_VERIFY,
     Choice,
 )
-from procedures.reports.eslami.methods import own_parameters, section
+from procedures.reports.eslami.methods import appendix, own_parameters
 from procedures.reports.eslami.wording import (
     listed,
     percent_cell,

@@ -318,7 +318,12 @@ def test_a_file_created_by_hand_as_version_one_is_current(tmp_path: Path) -> Non
     path = tmp_path / "a.db"
     create_or_upgrade(path)
     with closing(Database(path)) as database:
-        assert set(database.table_names()) == {"runs", "calibrations", *TABLES}
+        assert set(database.table_names()) == {
+            "runs",
+            "calibrations",
+            "study_results",
+            *TABLES,
+        }
         assert set(database.view_names()) == {"energy_by_run", "conductances"}
         assert database.journal_mode == "wal"
         for name, columns in TABLES.items():
