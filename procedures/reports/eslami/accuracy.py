@@ -200,7 +200,7 @@ def _picture(rows: list[AccuracyRow]) -> Picture:
             axes.set_xlabel("variation of the devices")
             level(axes, paper.ACCURACY, "97 %, the paper's best (abstract)")
             grid(axes)
-            accuracy_axis(axes)
+        accuracy_axis(panels[0])  # shared: only now is it known how far down it has to reach
         panels[0].set_ylabel("accuracy on the board")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=4)
