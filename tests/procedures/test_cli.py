@@ -138,7 +138,7 @@ def test_export_goes_to_a_folder_of_the_runs_name(hil: Hil, here: Path) -> None:
 @pytest.mark.parametrize("name", PROCEDURES)
 def test_every_procedure_has_a_picture(name: str, hil: Hil, here: Path) -> None:
     pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
-    n_devices = {"W": 30} if name == "on-chip-training" else {"W": 2}
+    n_devices = {"W": 30} if name.endswith("-training") else {"W": 2}
     (here / "more.toml").write_text(station_text("twin", n_devices=n_devices), encoding="utf-8")
     station = "references" if name == "read-references" else "more.toml"
     assert hil("run", name, "--station", station).code == 0

@@ -152,7 +152,7 @@ def test_the_page_is_one_file_in_both_themes(page: str) -> None:
 
 def test_every_section_of_the_contents_is_there(page: str) -> None:
     anchors = re.findall(r'<a href="#([^"]+)"', page)
-    assert len(anchors) == 13
+    assert len(anchors) == 14
     for anchor in anchors:
         assert f'<section id="{anchor}">' in page
 
