@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from hil.types import Dopant, FloatArray
 from procedures.learning.inference import Response
 from procedures.learning.mapping import WeightMap
-
-_SHARPNESS = 4.0
-_LEAK = 0.1
+from procedures.learning.network import LEAK, SHARPNESS
 
 
 def gradient(
@@ -27,9 +25,9 @@ def gradient(
         labels: 0 or 1.
         last: weights of the output neuron as they are on the board, shape (3,).
     """
-    error = (1 + np.tanh(_SHARPNESS * response.output / 2)) / 2 - labels
+    error = (1 + np.tanh(SHARPNESS * response.output / 2)) / 2 - labels
     active = (response.hidden > 0) & (response.hidden < 1)
-    back = error[:, None] * last[None, :] * np.where(active, 1.0, _LEAK)
+    back = error[:, None] * last[None, :] * np.where(active, 1.0, LEAK)
     of_hidden = images.T @ back
     summed = np.concatenate([of_hidden.ravel(), response.hidden.T @ error])
     return summed / len(images)

@@ -90,90 +90,81 @@ class Neurons(Protocol):
         ...
 
 
-class ControllerNeurons:
+@dataclass(frozen=True)
+class _OnBoard:
+    """What neurons of either kind need.
+
+    Attributes:
+        board: that the devices sit on.
+        wiring: which is which.
+        v_read_v: full scale of an input, and of a hidden neuron.
+        stop_if_asked: called before an image, or some; raises to leave.
+    """
+
+    board: Board
+    wiring: Wiring
+    v_read_v: float
+    stop_if_asked: Callable[[], None]
+
+
+class ControllerNeurons(_OnBoard):
     """The controller drives one device at a time and sums what it measures.
 
     Hidden neurons clip to 0..1 of the read voltage and drive the second layer with that. The
     reference conductance of a neuron is a number in the controller: it sees the voltages that the
     instrument reported with each current.
-
-    Args:
-        board: that the devices sit on.
-        wiring: which is which.
-        v_read_v: full scale of an input.
-        stop_if_asked: called before each image; raises to leave.
     """
-
-    def __init__(
-        self, board: Board, wiring: Wiring, v_read_v: float, stop_if_asked: Callable[[], None]
-    ) -> None:
-        self._board = board
-        self._wiring = wiring
-        self._v_read_v = v_read_v
-        self._stop_if_asked = stop_if_asked
-        self._source_j = 0.0
 
     def respond(self, images: FloatArray) -> Response:
         """Drive images one after the other; see ``Neurons``."""
-        self._source_j = 0.0
-        first, last = self._wiring.layers
+        first, last = self.wiring.layers
         hidden, output = np.zeros((len(images), N_HIDDEN)), np.zeros(len(images))
+        source_j = 0.0
         for k, image in enumerate(images):
-            self._stop_if_asked()
-            hidden[k] = np.clip(self._sums(first, image), 0.0, 1.0)
-            output[k] = self._sums(last, hidden[k])[0]
-        return Response(hidden, output, (output > 0).astype(np.int64), self._source_j)
+            self.stop_if_asked()
+            sums, spent_j = self._sums(first, image)
+            hidden[k] = np.clip(sums, 0.0, 1.0)
+            (output[k],), more_j = self._sums(last, hidden[k])
+            source_j += spent_j + more_j
+        return Response(hidden, output, (output > 0).astype(np.int64), source_j)
 
-    def _sums(self, layer: Synapses, inputs: FloatArray) -> FloatArray:
-        """Return the weighted sum of each neuron, from the currents of its synapses."""
-        weight_map = self._wiring.weight_map
-        sums_a = self._currents(layer.plus, inputs, weight_map.reference_siemens)
+    def _sums(self, layer: Synapses, inputs: FloatArray) -> tuple[FloatArray, float]:
+        """Return the weighted sum of each neuron, from the currents of its synapses, and joule."""
+        sums_a, source_j = self._currents(layer.plus, inputs)
         if layer.minus is not None:
-            sums_a -= self._currents(layer.minus, inputs, weight_map.reference_siemens)
-        return sums_a / (weight_map.unit_siemens * self._v_read_v)
+            less_a, more_j = self._currents(layer.minus, inputs)
+            sums_a, source_j = sums_a - less_a, source_j + more_j
+        return sums_a / (self.wiring.weight_map.unit_siemens * self.v_read_v), source_j
 
-    def _currents(self, cells: CellArray, inputs: FloatArray, less_siemens: float) -> FloatArray:
-        """Return the current into each neuron, less that of the reference conductance."""
+    def _currents(self, cells: CellArray, inputs: FloatArray) -> tuple[FloatArray, float]:
+        """Return the current into each neuron less that of the reference conductance, and joule."""
         n_neurons = cells.shape[1]
         lit = np.flatnonzero(inputs > 0)
         if not len(lit):
-            return np.zeros(n_neurons)
-        v_v = np.repeat(inputs[lit] * self._v_read_v, n_neurons)
-        readings = self._board.measure(cells[lit].reshape(-1, 2), v_v)
-        self._source_j += float(readings.energy.source_j.sum())
-        differences_a = readings.i_a - less_siemens * readings.v_source_v
-        sums_a: FloatArray = differences_a.reshape(len(lit), n_neurons).sum(axis=0)
-        return sums_a
+            return np.zeros(n_neurons), 0.0
+        v_v = np.repeat(inputs[lit] * self.v_read_v, n_neurons)
+        readings = self.board.measure(cells[lit].reshape(-1, 2), v_v)
+        reference_a = self.wiring.weight_map.reference_siemens * readings.v_source_v
+        sums_a: FloatArray = (readings.i_a - reference_a).reshape(len(lit), n_neurons).sum(axis=0)
+        return sums_a, float(readings.energy.source_j.sum())
 
 
-class CircuitNeurons:
-    """Summing amplifiers and a comparator on the board see all devices at once.
+class CircuitNeurons(_OnBoard):
+    """Summing amplifiers and a comparator on the board, which has the capability ``infer``.
 
-    Args:
-        board: with the capability ``infer``.
-        wiring: which device is which weight.
-        v_read_v: full scale of an input, and of a hidden neuron.
-        stop_if_asked: called before the images; raises to leave.
+    They see all devices at once.
     """
-
-    def __init__(
-        self, board: Board, wiring: Wiring, v_read_v: float, stop_if_asked: Callable[[], None]
-    ) -> None:
-        self._board = board
-        self._wiring = wiring
-        self._v_read_v = v_read_v
-        self._stop_if_asked = stop_if_asked
 
     def respond(self, images: FloatArray) -> Response:
         """Drive images one after the other; see ``Neurons``."""
         parts = []
         for start in range(0, len(images), _BLOCK):
-            self._stop_if_asked()
-            inputs_v = images[start : start + _BLOCK] * self._v_read_v
-            parts.append(self._board.infer(self._wiring.layers, inputs_v))
+            self.stop_if_asked()
+            inputs_v = images[start : start + _BLOCK] * self.v_read_v
+            parts.append(self.board.infer(self.wiring.layers, inputs_v))
         return Response(
-            np.concatenate([part.hidden_v for part in parts]) / self._v_read_v,
-            np.concatenate([part.output_v[:, 0] for part in parts]) / self._v_read_v,
+            np.concatenate([part.hidden_v for part in parts]) / self.v_read_v,
+            np.concatenate([part.output_v[:, 0] for part in parts]) / self.v_read_v,
             np.concatenate([part.decisions[:, 0] for part in parts]).astype(np.int64),
             sum(float(part.energy.source_j.sum()) for part in parts),
         )

@@ -105,8 +105,12 @@ def train(
     return best
 
 
-_SHARPNESS = 4.0
-_LEAK = 0.1
+SHARPNESS = 4.0
+"""Slope of the logistic loss: an output of one half counts as nearly certain."""
+
+LEAK = 0.1
+"""Slope of a clipped neuron in training; without it a dead neuron could never learn."""
+
 _RETRAINING_SPREAD = 0.05
 _N_TRIALS = 20
 _N_RANKING = 256
@@ -129,10 +133,10 @@ def _gradient(weights: FloatArray, images: FloatArray, labels: NDArray[np.int64]
     hidden, last = split(weights)
     sums = images @ hidden
     active = np.clip(sums, 0.0, 1.0)
-    slope = np.where((sums > 0) & (sums < 1), 1.0, _LEAK)
-    z = _SHARPNESS * (active @ last[..., None])[..., 0]
+    slope = np.where((sums > 0) & (sums < 1), 1.0, LEAK)
+    z = SHARPNESS * (active @ last[..., None])[..., 0]
     # 1 / (1 + e^-z) by tanh, which cannot overflow
-    error = _SHARPNESS * ((1 + np.tanh(z / 2)) / 2 - labels) / len(labels)
+    error = SHARPNESS * ((1 + np.tanh(z / 2)) / 2 - labels) / len(labels)
     of_last = (error[:, None, :] @ active)[:, 0]
     back = error[:, :, None] * last[:, None, :] * slope
     of_hidden = images.T @ back

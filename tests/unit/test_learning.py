@@ -33,13 +33,13 @@ def test_outputs_by_hand() -> None:
 def test_the_gradient_agrees_with_differences_away_from_the_kinks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(network, "_LEAK", 0.0)  # the leak is not part of the loss
+    monkeypatch.setattr(network, "LEAK", 0.0)  # the leak is not part of the loss
     rng = np.random.default_rng(5)
     task = make_task("T/L")
     weights = rng.uniform(-0.3, 0.3, (1, N_WEIGHTS))
 
     def loss(w: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-        z = network._SHARPNESS * outputs(w, task.images)
+        z = network.SHARPNESS * outputs(w, task.images)
         return float(np.mean(np.log1p(np.exp(-z * (2 * task.labels - 1)))))
 
     gradient = network._gradient(weights, task.images, task.labels)[0]

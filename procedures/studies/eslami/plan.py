@@ -155,6 +155,10 @@ def _tolerance(quick: bool) -> Question:
 
 
 def _dopant(quick: bool) -> Question:
+    grid = list(product((False, True), SEARCHES))
+    left_out = {(True, "foreseen")}
+    if quick:
+        left_out |= {(False, "foreseen"), (True, "lean")}
     return Question(
         "dopant",
         "Which dopant is fastest and takes the least energy, with an initial reset pulse or none?",
@@ -164,8 +168,8 @@ def _dopant(quick: bool) -> Question:
                 {"dopant": dopant, "reset_pulse": reset, **SEARCHES[search]},
                 StationVariant(dopant),
             )
-            for dopant, reset, search in product(DOPANTS, (False, True), SEARCHES)
-            if not (reset and search == "foreseen")
+            for dopant, (reset, search) in product(DOPANTS, grid)
+            if (reset, search) not in left_out
         ],
     )
 
