@@ -27,6 +27,7 @@ from procedures.studies.tasks import StudyTask
 from procedures.studies.workers import LocalProcesses, Workers
 
 KEEPS = ("first", "all", "none")
+_NAMES = ", ".join(question.name for question in questions())
 
 
 @click.group()
@@ -49,7 +50,7 @@ def study() -> None:
     "names",
     multiple=True,
     metavar="NAME",
-    help="Only this question; may be given several times.",
+    help=f"Only this question, of {_NAMES}; may be given several times.",
 )
 @click.option("--seeds", "n_seeds", type=click.IntRange(1, 1000), help="Seeds 1 to N.")
 @click.option(
