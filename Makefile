@@ -38,7 +38,7 @@ check: $(VENV)/.all ## Lint, types, import contracts
 	$(BIN)/lint-imports
 
 test: check ## Lint, types, import contracts and all tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 accept: $(VENV)/.all ## Run every acceptance benchmark; fails if one misses its goal
 	@$(BIN)/python benchmarks/accept.py

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import signal
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from hil.store import RunDatabase, StudyResult, pack_run, software_versions, to_json
@@ -87,10 +91,28 @@ def run_task(task: StudyTask) -> StudyResult:
     """
     started_at = now()
     try:
-        with tempfile.TemporaryDirectory(prefix="hil-study-") as folder:
+        with _sigterm_clears_up(), tempfile.TemporaryDirectory(prefix="hil-study-") as folder:
             return _run_in(task, Path(folder), started_at)
     except Exception as error:  # whatever it is, it costs this task and no other
         return failed_result(task, error, started_at)
+
+
+@contextmanager
+def _sigterm_clears_up() -> Iterator[None]:
+    """SIGTERM interrupts what is inside, also before and after the run, so that nothing is left."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def failed_result(task: StudyTask, error: BaseException, started_at: str) -> StudyResult:

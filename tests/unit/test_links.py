@@ -187,10 +187,9 @@ def test_serial_url_is_opened_with_both_timeouts() -> None:
     port.close()
 
 
-@pytest.mark.parametrize(
-    "address", ["/dev/no-such-device", "nosuch://x", f"socket://127.0.0.1:{closed_port()}"]
-)
+@pytest.mark.parametrize("address", ["/dev/no-such-device", "nosuch://x", "socket://127.0.0.1:{}"])
 def test_serial_ports_that_are_not_there(address: str) -> None:
+    address = address.format(closed_port())
     with pytest.raises(LinkError, match="cannot open serial port") as caught:
         open_serial_port(address, 115200, 0.1)
     assert repr(address) in str(caught.value)
