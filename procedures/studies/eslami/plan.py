@@ -1,6 +1,8 @@
 """The questions of the study, and the grid of each.
 
-Seeds were fixed before anything was run: 1 to 20 (1 to 5 with ``quick``). A seed decides devices,
+Seeds and criteria were fixed before the whole study was run: 1 to 20 (1 to 5 with ``quick``). A
+pilot on the first seeds came before it: the rule that gives up stuck devices and the threshold of
+in-situ training were chosen after it. A seed decides devices,
 instrument, training and test images, so points are compared seed by seed.
 """
 
