@@ -8,8 +8,10 @@ from typing import Protocol, Self
 
 from numpy.typing import ArrayLike
 
+from hil.arrays import Coding, Scheme
 from hil.clock import Clock
 from hil.limits import DeviceLimits
+from hil.patterns import LineDrive, LinePattern
 from hil.types import (
     BoardInfo,
     Dopant,
@@ -45,23 +47,60 @@ class Board(Protocol):
         ...
 
     def measure(
-        self, cells: ArrayLike, v_read_v: ArrayLike, *, allow_reverse: bool = False
+        self,
+        cells: ArrayLike,
+        v_read_v: ArrayLike,
+        *,
+        allow_reverse: bool = False,
+        scheme: Scheme | None = None,
     ) -> Readings:
         """Read the conductance of ``cells``, one after the other.
 
         Costs one settling and one integration time per cell; the read voltage stresses the device
-        for that long. ``v_read_v`` is a scalar or one value per cell; negative (RESET direction)
-        only with ``allow_reverse``, because erase thresholds are as low as 50 mV.
+        for that long, and in an array all others as ``scheme`` says (that of the station if not
+        given). ``v_read_v`` is a scalar or one value per cell; negative (RESET direction) only with
+        ``allow_reverse``, because erase thresholds are as low as 50 mV.
+
+        In an array the current is that of the cell's column: what other cells add to it is in the
+        conductance until it is taken out (``calibration.sneak_paths``).
         """
         ...
 
     def pulse(
-        self, cells: ArrayLike, amplitude_v: ArrayLike, width_s: ArrayLike, n_pulses: int = 1
+        self,
+        cells: ArrayLike,
+        amplitude_v: ArrayLike,
+        width_s: ArrayLike,
+        n_pulses: int = 1,
+        *,
+        scheme: Scheme | None = None,
+        compliance_a: float | None = None,
     ) -> Pulses:
         """Apply ``n_pulses`` rectangular pulses to each of ``cells``, one cell after the other.
 
         Changes the devices and wears them. Amplitude (at the source, before the series resistor)
-        and width are scalars or one value per cell.
+        and width are scalars or one value per cell. In an array all other cells are stressed as
+        ``scheme`` says (that of the station if not given).
+
+        ``compliance_a`` makes the source limit its current there during these pulses, at or below
+        the limit of the devices. Without it a source that limits is an error, for something is
+        wrong with the series resistor.
+
+        Raises:
+            UnsupportedError: a scheme that is not this board's, or a compliance where the source
+                drives more than one device.
+        """
+        ...
+
+    def drive_lines(self, pattern: LinePattern, width_s: float, n_pulses: int = 1) -> LineDrive:
+        """Apply ``n_pulses`` pulses to all lines of an array at once, as one pattern.
+
+        Changes and wears the cells that are meant, and disturbs all others by what the pattern puts
+        on them. Pulses follow each other without a pause.
+
+        Raises:
+            UnsupportedError: the board is no array (``Capability.LINES``).
+            UsageError: a pattern of another shape than the array.
         """
         ...
 
@@ -72,11 +111,26 @@ class Board(Protocol):
         """
         ...
 
-    def matvec(self, inputs_v: ArrayLike) -> MatVec:
+    def matvec(
+        self,
+        inputs_v: ArrayLike,
+        *,
+        coding: Coding = Coding.AMPLITUDE,
+        transposed: bool = False,
+    ) -> MatVec:
         """Drive the rows with ``inputs_v`` (n_rows,) and measure the current of every column.
 
-        Inputs obey the limits of a read. A bank that connects one device at a time measures cell
-        by cell and sums; that costs one reading per cell.
+        Transposed, the columns are driven (n_columns,) and the rows measured. Inputs obey the
+        limits of a read. A bank that connects one device at a time measures cell by cell and sums;
+        that costs one reading per cell, and it has no time coding. An array measures all lines at
+        once.
+
+        With ``Coding.TIME`` every input is the full read voltage (``max_read_v``, which
+        ``MatVec.full_scale_v`` tells), on for a share of the integration time: the mean current is
+        that of a device which is as linear as its conductance at that one voltage.
+
+        Raises:
+            UnsupportedError: time coding on a bank.
         """
         ...
 

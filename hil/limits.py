@@ -9,7 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hil.arrays import CellKind, Scheme
 from hil.errors import LimitError, UnsupportedError, UsageError
+from hil.patterns import LinePattern
 from hil.types import (
     BoardInfo,
     CellArray,
@@ -56,6 +58,8 @@ class LimitChecker:
     The worst case for the current is a device that has become a short circuit: the series resistor
     and the switch alone, at the lower end of their tolerance, must keep it below the limit, because
     no source's compliance acts as fast as a device switches. A reference resistor is none of them.
+    In an array, which has no series resistors, it is a device that is turned on completely
+    (``ArrayInfo.min_device_ohm``) behind its lines.
     """
 
     def __init__(self, info: BoardInfo, limits: Mapping[Dopant, DeviceLimits]) -> None:
@@ -68,15 +72,47 @@ class LimitChecker:
         r_nominal_ohm = info.r_series_ohm + info.switch_resistance_ohm
         r_reference_ohm = np.array([device.reference_ohm or 0.0 for device in info.devices])
         self._r_series_ohm = (r_nominal_ohm + r_reference_ohm) * (1 - info.tolerance_ratio)
+        if info.array is not None:
+            self._r_series_ohm = self._r_series_ohm + info.array.min_device_ohm
+
+    def scheme(self, asked: Scheme | None, *, is_read: bool) -> Scheme:
+        """Return how other lines are held: as asked, or as the station reads or writes.
+
+        Raises:
+            UnsupportedError: this board cannot be biased so.
+        """
+        array = self._info.array
+        if array is None:
+            if asked not in (None, Scheme.ISOLATED):
+                raise UnsupportedError(
+                    f"board {self._info.kind!r} is no array: its cells are isolated already, there "
+                    f"is no scheme {Scheme(asked).value!r}"
+                )
+            return Scheme.ISOLATED
+        if asked is None:
+            return array.read_scheme if is_read else array.write_scheme
+        if asked not in array.schemes:
+            raise UnsupportedError(
+                f"a {array.cell_kind.value} array is not biased by scheme {Scheme(asked).value!r}; "
+                f"it takes {', '.join(one.value for one in array.schemes)}"
+            )
+        return Scheme(asked)
 
     def check_read(
-        self, cells: CellArray, v_read_v: ArrayLike, *, allow_reverse: bool
+        self,
+        cells: CellArray,
+        v_read_v: ArrayLike,
+        *,
+        allow_reverse: bool,
+        scheme: Scheme | None = None,
     ) -> FloatArray:
         """Return the read voltages, one per cell.
 
         Raises:
             LimitError: zero, too large, or in the RESET direction without ``allow_reverse``.
+            UnsupportedError: a scheme that this board has not.
         """
+        self.scheme(scheme, is_read=True)
         request = _Request(self._info, cells)
         v_read_v = request.per_cell("read voltage", v_read_v)
         request.refuse(v_read_v == 0, "read voltage", v_read_v, "V", "0 V reads nothing")
@@ -95,32 +131,78 @@ class LimitChecker:
         return v_read_v
 
     def check_pulse(
-        self, cells: CellArray, amplitude_v: ArrayLike, width_s: ArrayLike, n_pulses: int
+        self,
+        cells: CellArray,
+        amplitude_v: ArrayLike,
+        width_s: ArrayLike,
+        n_pulses: int,
+        *,
+        scheme: Scheme | None = None,
+        compliance_a: float | None = None,
     ) -> tuple[FloatArray, FloatArray]:
         """Return amplitudes and widths, one per cell.
 
         Raises:
-            LimitError: amplitude, worst-case current or width outside the limits.
+            LimitError: amplitude, worst-case current, width or compliance outside the limits.
+            UnsupportedError: a scheme that this board has not, or a compliance in a passive array.
             UsageError: fewer than one pulse.
         """
-        if not isinstance(n_pulses, int | np.integer) or n_pulses < 1:
-            raise UsageError(f"number of pulses is {n_pulses}; it is a whole number from 1")
+        _check_number(n_pulses)
+        self.scheme(scheme, is_read=False)
         request = _Request(self._info, cells)
         amplitude_v = request.per_cell("amplitude", amplitude_v)
         width_s = request.per_cell("pulse width", width_s)
         index = request.index
         request.below("amplitude", amplitude_v, self._max_voltage_v[index], "V")
         self._check_current(request, amplitude_v)
-        request.below("pulse width", width_s, self._max_pulse_width_s[index], "s")
-        shortest_s = self._info.min_pulse_width_s
-        request.refuse(
-            (width_s < shortest_s) | (width_s <= 0),
-            "pulse width",
-            width_s,
-            "s",
-            f"the shortest pulse that this board can time is {text(shortest_s, 's')}",
-        )
+        self._check_width(request, width_s)
+        if compliance_a is not None:
+            self._check_compliance(request, compliance_a)
         return amplitude_v, width_s
+
+    def check_lines(self, pattern: LinePattern, width_s: float, n_pulses: int) -> None:
+        """Check a pattern on the lines of an array, on every cell of it.
+
+        Raises:
+            LimitError: a cell could see a voltage, current or width outside the limits.
+            UnsupportedError: the board is no array.
+            UsageError: a pattern of another shape, or fewer than one pulse.
+        """
+        if self._info.array is None:
+            raise UnsupportedError(f"board {self._info.kind!r} is no array: it has no lines")
+        _check_number(n_pulses)
+        shape = len(pattern.rows_v), len(pattern.columns_v)
+        if shape != self._info.shape:
+            raise UsageError(
+                f"the pattern is for {shape[0]} rows and {shape[1]} columns; the array has "
+                f"{self._info.shape[0]} and {self._info.shape[1]}"
+            )
+        as_cells(pattern.cells, self._info.shape)
+        request = _Request(self._info, self._info.all_cells)
+        across_v = request.per_cell("voltage across the lines", pattern.cells_v.ravel())
+        request.below("voltage across the lines", across_v, self._max_voltage_v, "V")
+        self._check_current(request, across_v)
+        self._check_width(request, request.per_cell("pulse width", width_s))
+
+    def check_inputs(self, inputs_v: ArrayLike, *, transposed: bool) -> FloatArray:
+        """Return the inputs of a matrix-vector product, shape (n_lines,).
+
+        Raises:
+            LimitError: an input that no read of the devices on its line may have.
+            UsageError: another shape, or all inputs are 0 V.
+        """
+        inputs_v = np.array(inputs_v, dtype=float)
+        n_lines = self._info.shape[1 if transposed else 0]
+        if inputs_v.shape != (n_lines,):
+            lines = "columns" if transposed else "rows"
+            raise UsageError(f"inputs have shape {inputs_v.shape}; the board has {n_lines} {lines}")
+        cells = self._info.all_cells
+        across_v = inputs_v[cells[:, 1 if transposed else 0]]
+        is_on = across_v != 0
+        if not is_on.any():
+            raise UsageError("all inputs are 0 V: there is nothing to measure")
+        self.check_read(cells[is_on], across_v[is_on], allow_reverse=False)
+        return inputs_v
 
     def check_sweep(self, cell: CellArray, waveform_v: ArrayLike, dt_s: float) -> FloatArray:
         """Return the waveform as an array; ``cell`` has shape (1, 2).
@@ -214,6 +296,28 @@ class LimitChecker:
         n_halves = 1 if layer.minus is None else 2
         return np.tile(np.repeat(inputs_v, layer.n_neurons), n_halves)
 
+    def _check_width(self, request: _Request, width_s: FloatArray) -> None:
+        request.below("pulse width", width_s, self._max_pulse_width_s[request.index], "s")
+        shortest_s = self._info.min_pulse_width_s
+        request.refuse(
+            (width_s < shortest_s) | (width_s <= 0),
+            "pulse width",
+            width_s,
+            "s",
+            f"the shortest pulse that this board can time is {text(shortest_s, 's')}",
+        )
+
+    def _check_compliance(self, request: _Request, compliance_a: float) -> None:
+        array = self._info.array
+        if array is not None and array.cell_kind is CellKind.PASSIVE:
+            raise UnsupportedError(
+                "a source of a passive array drives a whole row: its compliance limits no single "
+                "device; leave compliance_a out"
+            )
+        each_a = request.per_cell("compliance", compliance_a)
+        request.refuse(each_a <= 0, "compliance", each_a, "A", "it is positive")
+        request.below("compliance", each_a, self._max_current_a[request.index], "A")
+
     def _check_current(self, request: _Request, v_source_v: FloatArray) -> None:
         index = request.index
         worst_a = np.abs(v_source_v) / self._r_series_ohm[index]
@@ -227,6 +331,11 @@ class LimitChecker:
                 f"the limit of {request.dopant(k)} devices is {text(limit_a, 'A')}: "
                 f"stay below {text(limit_a * r_ohm, 'V')} or fit a larger resistor"
             )
+
+
+def _check_number(n_pulses: int) -> None:
+    if not isinstance(n_pulses, int | np.integer) or n_pulses < 1:
+        raise UsageError(f"number of pulses is {n_pulses}; it is a whole number from 1")
 
 
 def _longest_run(waveform_v: FloatArray) -> int:

@@ -6,6 +6,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -15,11 +16,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from hil.arrays import ArrayInfo, CellKind, Scheme
 from hil.correction import Circuit
 from hil.errors import StationError
 from hil.limits import DEFAULT_LIMITS, DeviceLimits
 from hil.toml_lines import explain
-from hil.types import Device, Dopant, Source
+from hil.types import MEMRISTORS, Device, Dopant, Source
 
 TWIN_ADDRESS = "twin:"
 
@@ -90,6 +92,118 @@ class CircuitTable(_Table):
     tolerance_ratio: float = Field(default=0.01, ge=0, lt=1)
 
 
+class ArrayTable(_Table):
+    """``[array]``: a crossbar, in place of ``[circuit]``, ``[switch_board]`` and ``[devices]``.
+
+    Its devices are named by row and column: ``R03C12``. Resistances and dead bands are assumed
+    until somebody measures them on the array at hand.
+
+    Attributes:
+        rows: word lines.
+        columns: bit lines.
+        dopant: of all devices.
+        cell: passive (``1R``), with a transistor (``1T1R``), or each behind a switch.
+        r_word_ohm: one segment of a row.
+        r_bit_ohm: one segment of a column.
+        r_driver_ohm: output of a row driver, with its switch.
+        r_sense_ohm: input of a column, with its switch.
+        selector_ohm: transistor or switch of a cell; 0 in a passive array.
+        min_device_ohm: of a device that is turned on completely.
+        tolerance_ratio: of all resistances of lines and selectors.
+        min_pulse_width_s: shortest pulse of the line drivers.
+        dead_on_v: no device switches below, in the SET direction.
+        dead_off_v: magnitude below which none does in the RESET direction.
+        read_scheme: how cells are read where a procedure does not say; left out, the best of its
+            kind.
+        write_scheme: how they are pulsed.
+        read_noise_ratio: of the conductance of a device from reading to reading.
+    """
+
+    rows: int = Field(ge=1, le=1024)
+    columns: int = Field(ge=1, le=1024)
+    dopant: Dopant
+    cell: CellKind = CellKind.PASSIVE
+    r_word_ohm: float = Field(ge=0, allow_inf_nan=False)
+    r_bit_ohm: float = Field(ge=0, allow_inf_nan=False)
+    r_driver_ohm: float = Field(ge=0, allow_inf_nan=False)
+    r_sense_ohm: float = Field(ge=0, allow_inf_nan=False)
+    selector_ohm: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    min_device_ohm: Positive
+    tolerance_ratio: float = Field(default=0.01, ge=0, lt=1)
+    min_pulse_width_s: Positive = 1e-6
+    dead_on_v: Positive
+    dead_off_v: Positive
+    read_scheme: Scheme | None = None
+    write_scheme: Scheme | None = None
+    read_noise_ratio: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _can_be_biased(self) -> Self:
+        if self.dopant not in MEMRISTORS:
+            raise _at(("array", "dopant"), "an array has devices of W, Cr or C")
+        if (self.cell is CellKind.PASSIVE) != (self.selector_ohm == 0):
+            raise _at(
+                ("array", "selector_ohm"),
+                f"{self.selector_ohm:g} ohm, but cell is {self.cell.value!r}: a passive array has "
+                f"no selectors, the others have one in each cell",
+            )
+        for name, scheme in (
+            ("read_scheme", self.read_scheme),
+            ("write_scheme", self.write_scheme),
+        ):
+            if scheme is not None and scheme not in self.info.schemes:
+                raise _at(
+                    ("array", name),
+                    f"a {self.cell.value} array is not biased by {scheme.value!r}; it takes "
+                    f"{', '.join(one.value for one in self.info.schemes)}",
+                )
+        return self
+
+    @property
+    def info(self) -> ArrayInfo:
+        """The array as boards tell of it."""
+        is_passive = self.cell is CellKind.PASSIVE
+        return ArrayInfo(
+            cell_kind=self.cell,
+            r_word_ohm=self.r_word_ohm,
+            r_bit_ohm=self.r_bit_ohm,
+            r_driver_ohm=self.r_driver_ohm,
+            r_sense_ohm=self.r_sense_ohm,
+            selector_ohm=self.selector_ohm,
+            min_device_ohm=self.min_device_ohm,
+            dead_on_v=self.dead_on_v,
+            dead_off_v=self.dead_off_v,
+            read_scheme=self.read_scheme or (Scheme.GROUNDED if is_passive else Scheme.ISOLATED),
+            write_scheme=self.write_scheme or (Scheme.SDC if is_passive else Scheme.ISOLATED),
+            read_noise_ratio=self.read_noise_ratio,
+        )
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The devices row by row; the series resistor of each are the lines to it."""
+        path_ohm = self.info.path_ohm((self.rows, self.columns)).ravel().tolist()
+        digits = len(str(max(self.rows, self.columns) - 1))
+        places = [divmod(k, self.columns) for k in range(self.rows * self.columns)]
+        return tuple(
+            Device(
+                name=f"R{row:0{digits}d}C{column:0{digits}d}",
+                dopant=self.dopant,
+                package_pin=f"row {row}, column {column}",
+                position=k,
+                series_resistor_ohm=path_ohm[k],
+            )
+            for k, (row, column) in enumerate(places)
+        )
+
+
+class Defect(StrEnum):
+    """How a device of a twin can be broken."""
+
+    STUCK_LOW = "stuck-low"
+    STUCK_HIGH = "stuck-high"
+    OPEN = "open"
+
+
 class LimitsTable(_Table):
     """``[limits.W]`` and so on: limits tighter than the built-in ones, or wider with a reason."""
 
@@ -131,6 +245,8 @@ class TwinTable(_Table):
             false for not at all, 1 or true for as they say.
         cycle_spread: whether their thresholds differ from cycle to cycle as the records say.
         records: device records that the devices of a dopant take in turn.
+        defects: devices that are broken, by name: stuck at low conductance, stuck at high
+            conductance, or open.
     """
 
     seed: int = Field(default=1, ge=0)
@@ -139,6 +255,7 @@ class TwinTable(_Table):
     device_spread: float = Field(default=0.0, ge=0, le=5)
     cycle_spread: bool = True
     records: dict[Dopant, list[str]] = Field(default_factory=dict)
+    defects: dict[str, Defect] = Field(default_factory=dict)
 
 
 class NeuronResistorsTable(_Table):
@@ -255,7 +372,51 @@ class StationTable(_Table):
     twin: TwinTable = Field(default_factory=TwinTable)
     calibration: CalibrationTable = Field(default_factory=CalibrationTable)
     neurons: NeuronsTable | None = None
+    array: ArrayTable | None = None
     devices: dict[str, DeviceTable] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _array_brings_its_circuit(cls, data: Any) -> Any:
+        """Fill in what an array says itself: its lines are the circuit, its cells the devices."""
+        if not isinstance(data, dict) or "array" not in data:
+            return data
+        given = [name for name in ("circuit", "switch_board", "devices", "neurons") if name in data]
+        if given:
+            raise _at((given[0],), "an array brings its own: leave this table out beside [array]")
+        array = ArrayTable.model_validate(data["array"])
+        return (
+            data
+            | {
+                "array": array,
+                "circuit": CircuitTable(
+                    series_resistor_ohm=array.min_device_ohm,
+                    switch_resistance_ohm=array.selector_ohm,
+                    tolerance_ratio=array.tolerance_ratio,
+                ),
+                "switch_board": SwitchBoardTable(address=TWIN_ADDRESS, n_positions=4096),
+                "devices": {
+                    device.name: {
+                        "dopant": device.dopant,
+                        "package_pin": device.package_pin,
+                        "position": 0,
+                    }
+                    for device in array.devices[:1]
+                },
+            }
+        )
+
+    @model_validator(mode="after")
+    def _defects_are_of_devices(self) -> Self:
+        names = (
+            set(self.devices)
+            if self.array is None
+            else {device.name for device in self.array.devices}
+        )
+        for name in self.twin.defects:
+            if name not in names:
+                raise _at(("twin", "defects", name), f"no device {name!r} in this station")
+        return self
 
     @model_validator(mode="after")
     def _devices_are_distinct(self) -> Self:
@@ -331,7 +492,9 @@ class Station:
 
     @cached_property
     def devices(self) -> tuple[Device, ...]:
-        """The devices by rising switch position."""
+        """The devices by rising switch position; of an array row by row."""
+        if self.table.array is not None:
+            return self.table.array.devices
         circuit = self.table.circuit
         return tuple(
             Device(
@@ -347,6 +510,12 @@ class Station:
             )
             for name, d in sorted(self.table.devices.items(), key=lambda item: item[1].position)
         )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the board; a bank is one row."""
+        array = self.table.array
+        return (1, len(self.devices)) if array is None else (array.rows, array.columns)
 
     @property
     def circuit(self) -> Circuit:

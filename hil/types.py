@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hil.arrays import ArrayInfo, Coding
 from hil.errors import UsageError
 
 FloatArray = NDArray[np.float64]
@@ -56,6 +57,7 @@ class Capability(StrEnum):
     SWEEP = "sweep"
     MATVEC = "matvec"
     INFER = "infer"
+    LINES = "lines"
 
 
 ONE_AT_A_TIME = frozenset(
@@ -108,6 +110,8 @@ class BoardInfo:
         calibration: records in use, by what they calibrate.
         neuron_clip_v: full scale of a hidden neuron's output, which drives the devices of the next
             layer; None where there is no neuron circuit.
+        array: wires and bias of a crossbar; None for a bank of devices that are connected one by
+            one. ``series_resistor_ohm`` of a device in an array is that of the lines to it.
     """
 
     station: str
@@ -123,6 +127,7 @@ class BoardInfo:
     tolerance_ratio: float
     calibration: Mapping[str, str] = field(default_factory=dict)
     neuron_clip_v: float | None = None
+    array: ArrayInfo | None = None
 
     @property
     def all_cells(self) -> CellArray:
@@ -194,6 +199,8 @@ class EnergySplit:
         instrument_j: drawn by the instrument from the mains; an estimate.
         method: how it was obtained: ``integral`` (of V I dt, in the twin) or
             ``trapezoid`` (of the current samples taken while the source was on).
+        delivered_j: by all sources, found at their terminals and not from the parts; None where
+            nobody looked.
     """
 
     device_j: FloatArray
@@ -202,11 +209,23 @@ class EnergySplit:
     half_select_j: FloatArray
     instrument_j: FloatArray
     method: str
+    delivered_j: FloatArray | None = None
 
     @property
     def source_j(self) -> FloatArray:
         """Energy delivered by the source: all parts but the instrument's own."""
         return self.device_j + self.series_j + self.switch_j + self.half_select_j
+
+    @property
+    def summed(self) -> EnergySplit:
+        """The same as one entry, arrays of shape (1,)."""
+        device_j, series_j, switch_j, half_select_j, instrument_j = (
+            np.array([total]) for total in self.totals
+        )
+        delivered_j = None if self.delivered_j is None else np.array([self.delivered_j.sum()])
+        return EnergySplit(
+            device_j, series_j, switch_j, half_select_j, instrument_j, self.method, delivered_j
+        )
 
     @property
     def totals(self) -> tuple[float, float, float, float, float]:
@@ -330,14 +349,29 @@ class MatVec:
     """Measured matrix-vector product.
 
     Attributes:
-        inputs_v: voltage on each row, shape (n_rows,).
-        currents_a: current out of each column, shape (n_columns,).
-        readings: the readings that it is made of.
+        inputs_v: voltage on each driven line, shape (n_rows,), or (n_columns,) transposed.
+        currents_a: current out of each line that was measured; with time coding the mean over the
+            integration time.
+        coding: what carried the inputs.
+        transposed: columns were driven and rows measured.
+        full_scale_v: voltage of every input that was on, with time coding; NaN otherwise.
+        t_s: board clock at the end.
+        width_s: how long the lines were driven.
+        energy: of the whole product, arrays of shape (1,).
+        source: bench or twin.
+        readings: the readings that it is made of, where it was measured cell by cell; else None.
     """
 
     inputs_v: FloatArray
     currents_a: FloatArray
-    readings: Readings
+    coding: Coding
+    transposed: bool
+    full_scale_v: float
+    t_s: float
+    width_s: float
+    energy: EnergySplit
+    source: Source
+    readings: Readings | None
 
 
 @dataclass(frozen=True)

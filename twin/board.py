@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from hil.arrays import Scheme
 from hil.boards.checked import CheckedBoard
 from hil.boards.model_uncertainty import UNKNOWN, ModelUncertainty
 from hil.conductance import conductance, device_voltage
@@ -108,7 +109,7 @@ class TwinBoard(CheckedBoard):
     def _close_links(self) -> None:
         """A direct twin has none."""
 
-    def _measure(self, cells: CellArray, v_read_v: FloatArray) -> Readings:
+    def _measure(self, cells: CellArray, v_read_v: FloatArray, scheme: Scheme) -> Readings:
         aperture_s = self._table.read_nplc / self._table.line_frequency_hz
         on_s = self._table.settle_s + aperture_s
         v_source_v = self._converters.source_v(v_read_v)
@@ -134,11 +135,17 @@ class TwinBoard(CheckedBoard):
         )
 
     def _pulse(
-        self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, n_pulses: int
+        self,
+        cells: CellArray,
+        amplitude_v: FloatArray,
+        width_s: FloatArray,
+        n_pulses: int,
+        scheme: Scheme,
+        compliance_a: float | None,
     ) -> Pulses:
         v_source_v = self._converters.source_v(amplitude_v)
         # No time passes between the pulses of a train: it is one long pulse.
-        ends_s, (outputs,) = self._in_turn(cells, v_source_v, [width_s * n_pulses])
+        ends_s, (outputs,) = self._in_turn(cells, v_source_v, [width_s * n_pulses], compliance_a)
         return Pulses(
             cells=cells,
             t_s=ends_s,
@@ -216,7 +223,11 @@ class TwinBoard(CheckedBoard):
         )
 
     def _in_turn(
-        self, cells: CellArray, v_source_v: FloatArray, steps_s: list[FloatArray]
+        self,
+        cells: CellArray,
+        v_source_v: FloatArray,
+        steps_s: list[FloatArray],
+        compliance_a: float | None = None,
     ) -> tuple[FloatArray, list[PlantOutputs]]:
         """Connect cells one after the other and drive each for some steps of time.
 
@@ -232,7 +243,10 @@ class TwinBoard(CheckedBoard):
         from_s = 0.0
         for group in _distinct(index):
             devices, until_s = index[group], float(ends_s[group[-1]])
-            inputs = PlantInputs(devices, v_source_v[group], self._i_limit_a[devices])
+            i_limit_a = self._i_limit_a[devices]
+            if compliance_a is not None:
+                i_limit_a = np.full(len(devices), compliance_a)
+            inputs = PlantInputs(devices, v_source_v[group], i_limit_a)
             self._plant.rest(devices, np.maximum(begins_s[group] - from_s, 0.0))
             parts.append([self._plant.drive(inputs, step_s[group]) for step_s in steps_s])
             self._plant.rest(devices, until_s - ends_s[group])
@@ -262,6 +276,7 @@ class TwinBoard(CheckedBoard):
             half_select_j=np.zeros_like(outputs.device_j),
             instrument_j=on_s * self._table.instrument_power_w,
             method="integral",
+            delivered_j=outputs.source_j,
         )
 
 

@@ -14,8 +14,8 @@ from hil.boards.model_uncertainty import ModelUncertainty
 from hil.boards.smu import SmuBoard
 from hil.instruments.accuracy import KEITHLEY_2400
 from hil.instruments.keithley2400 import Keithley2400Smu
-from hil.station import Station
-from hil.types import ONE_AT_A_TIME, BoardInfo, Capability, Dopant, Source
+from hil.station import Defect, Station
+from hil.types import ONE_AT_A_TIME, BoardInfo, Capability, Dopant, FloatArray, Source
 from twin.bench import TwinBench
 from twin.board import TwinBoard
 from twin.converters import Converters, IdealConverters, RealConverters
@@ -31,6 +31,9 @@ from twin.parameters import DeviceRecord, load_record
 from twin.plant import Plant
 from twin.references import References
 from twin.servers.inprocess import InProcessAdapter, InProcessPort
+
+DEFECT_OHM = {Defect.STUCK_LOW: 5e6, Defect.STUCK_HIGH: 1e3, Defect.OPEN: np.inf}
+"""What stands in for a device that is broken. Assumed: beyond the windows of all records."""
 
 RESISTOR = ModelUncertainty(0.0, 0.0, "a resistor needs no model")
 
@@ -182,42 +185,48 @@ def _plant(station: Station, records: list[DeviceRecord], seed: int) -> Plant:
 
 
 def _devices(station: Station, records: list[DeviceRecord], seed: int) -> DeviceModel:
-    references = References(
-        np.array(
-            [
-                draw_reference_ohm(device, _rng(seed, f"reference {device.name}"))
-                if station.table.twin.instrument_noise
-                else device.reference_ohm
-                for device in station.devices
-                if device.reference_ohm is not None
-            ]
-        )
-    )
-    if not records:
-        return references
-    memristors = _memristors(station, records, seed)
-    if not references.n_devices:
+    r_ohm = _resistors(station, seed)
+    is_resistor = np.isfinite(r_ohm) | np.isinf(r_ohm)
+    resistors = References(r_ohm[is_resistor])
+    if is_resistor.all():
+        return resistors
+    memristors = _memristors(station, records, seed, ~is_resistor)
+    if not is_resistor.any():
         return memristors
-    is_reference = _is_reference(station)
     return CompositeDevices(
-        [(memristors, np.flatnonzero(~is_reference)), (references, np.flatnonzero(is_reference))]
+        [(memristors, np.flatnonzero(~is_resistor)), (resistors, np.flatnonzero(is_resistor))]
     )
 
 
-def _memristors(station: Station, records: list[DeviceRecord], seed: int) -> DeviceModel:
+def _resistors(station: Station, seed: int) -> FloatArray:
+    """Return the resistance of references and of devices that are broken; NaN for the others."""
     twin = station.table.twin
+    r_ohm = np.full(len(station.devices), np.nan)
+    for k, device in enumerate(station.devices):
+        if device.reference_ohm is not None:
+            r_ohm[k] = (
+                draw_reference_ohm(device, _rng(seed, f"reference {device.name}"))
+                if twin.instrument_noise
+                else device.reference_ohm
+            )
+        elif device.name in twin.defects:
+            r_ohm[k] = DEFECT_OHM[twin.defects[device.name]]
+    return r_ohm
+
+
+def _memristors(
+    station: Station, records: list[DeviceRecord], seed: int, is_alive: NDArray[np.bool_]
+) -> DeviceModel:
+    twin = station.table.twin
+    is_memristor = np.array([device.reference_ohm is None for device in station.devices])
     return build_memristors(
-        records,
+        [record for record, alive in zip(records, is_alive[is_memristor], strict=True) if alive],
         model=twin.model,
         seed=seed,
-        numbers=np.flatnonzero(~_is_reference(station)).tolist(),
+        numbers=np.flatnonzero(is_alive).tolist(),
         device_spread=twin.device_spread,
         cycle_spread=twin.cycle_spread,
     )
-
-
-def _is_reference(station: Station) -> NDArray[np.bool_]:
-    return np.array([device.reference_ohm is not None for device in station.devices])
 
 
 def _converters(station: Station, seed: int) -> Converters:

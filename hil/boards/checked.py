@@ -14,9 +14,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hil.arrays import Coding, Scheme
 from hil.clock import Clock
 from hil.errors import BoardError, HilError, UnsupportedError, UsageError
 from hil.limits import DeviceLimits, LimitChecker
+from hil.patterns import LineDrive, LinePattern
 from hil.types import (
     BoardInfo,
     Capability,
@@ -66,22 +68,45 @@ class CheckedBoard(ABC):
         return self._clock
 
     def measure(
-        self, cells: ArrayLike, v_read_v: ArrayLike, *, allow_reverse: bool = False
+        self,
+        cells: ArrayLike,
+        v_read_v: ArrayLike,
+        *,
+        allow_reverse: bool = False,
+        scheme: Scheme | None = None,
     ) -> Readings:
         """Read conductances; see ``hil.board.Board.measure``."""
         with self._operation(Capability.MEASURE):
             cells = as_cells(cells, self._info.shape)
-            v_read_v = self._checker.check_read(cells, v_read_v, allow_reverse=allow_reverse)
-            return self._measure(cells, v_read_v)
+            v_read_v = self._checker.check_read(
+                cells, v_read_v, allow_reverse=allow_reverse, scheme=scheme
+            )
+            return self._measure(cells, v_read_v, self._checker.scheme(scheme, is_read=True))
 
     def pulse(
-        self, cells: ArrayLike, amplitude_v: ArrayLike, width_s: ArrayLike, n_pulses: int = 1
+        self,
+        cells: ArrayLike,
+        amplitude_v: ArrayLike,
+        width_s: ArrayLike,
+        n_pulses: int = 1,
+        *,
+        scheme: Scheme | None = None,
+        compliance_a: float | None = None,
     ) -> Pulses:
         """Apply pulses; see ``hil.board.Board.pulse``."""
         with self._operation(Capability.PULSE):
             cells = as_cells(cells, self._info.shape)
-            amplitude_v, width_s = self._checker.check_pulse(cells, amplitude_v, width_s, n_pulses)
-            return self._pulse(cells, amplitude_v, width_s, int(n_pulses))
+            amplitude_v, width_s = self._checker.check_pulse(
+                cells, amplitude_v, width_s, n_pulses, scheme=scheme, compliance_a=compliance_a
+            )
+            scheme = self._checker.scheme(scheme, is_read=False)
+            return self._pulse(cells, amplitude_v, width_s, int(n_pulses), scheme, compliance_a)
+
+    def drive_lines(self, pattern: LinePattern, width_s: float, n_pulses: int = 1) -> LineDrive:
+        """Drive all lines at once; see ``hil.board.Board.drive_lines``."""
+        with self._operation(Capability.LINES):
+            self._checker.check_lines(pattern, width_s, n_pulses)
+            return self._drive_lines(pattern, float(width_s), int(n_pulses))
 
     def sweep(self, cell: ArrayLike, waveform_v: ArrayLike, dt_s: float) -> SweepTrace:
         """Follow a waveform on one cell; see ``hil.board.Board.sweep``."""
@@ -92,20 +117,17 @@ class CheckedBoard(ABC):
             waveform_v = self._checker.check_sweep(cells, waveform_v, dt_s)
             return self._sweep(cells, waveform_v, dt_s)
 
-    def matvec(self, inputs_v: ArrayLike) -> MatVec:
-        """Measure column currents; see ``hil.board.Board.matvec``. Rows at 0 V add nothing."""
-        n_rows, n_columns = self._info.shape
-        inputs_v = np.asarray(inputs_v, dtype=float)
-        if inputs_v.shape != (n_rows,):
-            raise UsageError(f"inputs have shape {inputs_v.shape}; the board has {n_rows} rows")
-        cells = self._info.all_cells[np.repeat(inputs_v != 0, n_columns)]
-        if not len(cells):
-            raise UsageError("all inputs are 0 V: there is nothing to measure")
+    def matvec(
+        self,
+        inputs_v: ArrayLike,
+        *,
+        coding: Coding = Coding.AMPLITUDE,
+        transposed: bool = False,
+    ) -> MatVec:
+        """Measure line currents; see ``hil.board.Board.matvec``. Lines at 0 V add nothing."""
         with self._operation(Capability.MATVEC):
-            readings = self.measure(cells, inputs_v[cells[:, 0]])
-        currents_a = np.zeros(n_columns)
-        np.add.at(currents_a, cells[:, 1], readings.i_a)
-        return MatVec(inputs_v, currents_a, readings)
+            checked_v = self._checker.check_inputs(inputs_v, transposed=transposed)
+            return self._matvec(checked_v, Coding(coding), transposed)
 
     def infer(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> Inference:
         """Let the neuron circuit answer; see ``hil.board.Board.infer``."""
@@ -160,18 +182,53 @@ class CheckedBoard(ABC):
         """Source to zero, output off, switches open."""
 
     @abstractmethod
-    def _measure(self, cells: CellArray, v_read_v: FloatArray) -> Readings:
+    def _measure(self, cells: CellArray, v_read_v: FloatArray, scheme: Scheme) -> Readings:
         """Read checked cells at checked voltages, one per cell."""
 
     @abstractmethod
     def _pulse(
-        self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, n_pulses: int
+        self,
+        cells: CellArray,
+        amplitude_v: FloatArray,
+        width_s: FloatArray,
+        n_pulses: int,
+        scheme: Scheme,
+        compliance_a: float | None,
     ) -> Pulses:
         """Apply checked pulses."""
 
     @abstractmethod
     def _sweep(self, cells: CellArray, waveform_v: FloatArray, dt_s: float) -> SweepTrace:
         """Follow a checked waveform on the one cell of ``cells``."""
+
+    def _drive_lines(self, pattern: LinePattern, width_s: float, n_pulses: int) -> LineDrive:
+        """Drive a checked pattern; for a board with ``Capability.LINES``."""
+        raise UnsupportedError(f"board {self._info.kind!r} is no array: it has no lines to drive")
+
+    def _matvec(self, inputs_v: FloatArray, coding: Coding, transposed: bool) -> MatVec:
+        """Multiply checked inputs cell by cell, for boards that connect one device at a time."""
+        if coding is not Coding.AMPLITUDE:
+            raise UnsupportedError(
+                f"board {self._info.kind!r} reads cell by cell: inputs are amplitudes, not times"
+            )
+        driven, measured = (1, 0) if transposed else (0, 1)
+        cells = self._info.all_cells
+        cells = cells[inputs_v[cells[:, driven]] != 0]
+        readings = self._measure(cells, inputs_v[cells[:, driven]], Scheme.ISOLATED)
+        currents_a = np.zeros(self._info.shape[measured])
+        np.add.at(currents_a, cells[:, measured], readings.i_a)
+        return MatVec(
+            inputs_v=inputs_v,
+            currents_a=currents_a,
+            coding=coding,
+            transposed=transposed,
+            full_scale_v=np.nan,
+            t_s=float(readings.t_s[-1]),
+            width_s=float(readings.width_s.sum()),
+            energy=readings.energy.summed,
+            source=readings.source,
+            readings=readings,
+        )
 
     def _infer(self, layers: Sequence[Synapses], inputs_v: FloatArray) -> Inference:
         """Drive a checked network with checked inputs; for a board with ``Capability.INFER``."""

@@ -127,10 +127,14 @@ class Follower:
             index, "conductance", readings.g_siemens, twin.g_siemens, expanded, "S", readings.t_s
         )
 
-    def pulsed(self, pulses: Pulses) -> list[Comparison]:
+    def pulsed(self, pulses: Pulses, compliance_a: float | None = None) -> list[Comparison]:
         """Apply to the twin the pulses that the board has applied; compare currents and energies.
 
         The current is that at the end of the last pulse.
+
+        Args:
+            pulses: of the board.
+            compliance_a: at which the board's source limited them; None for not at all.
         """
         if not len(pulses):
             return []
@@ -148,7 +152,7 @@ class Follower:
         for group in groups:
             n = int(n_pulses[group[0]])
             request = pulses.cells[group], pulses.amplitude_v[group], width_s[group], n
-            twin, members = self._all(_pulsing(*request))
+            twin, members = self._all(_pulsing(*request, compliance_a))
             i_a, t_s = pulses.i_end_a[group], pulses.t_s[group]
             compared += self._compare(
                 index[group],
@@ -316,9 +320,15 @@ class Follower:
 
 
 def _pulsing(
-    cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, n_pulses: int
+    cells: CellArray,
+    amplitude_v: FloatArray,
+    width_s: FloatArray,
+    n_pulses: int,
+    compliance_a: float | None,
 ) -> Callable[[Board], Pulses]:
-    return lambda board: board.pulse(cells, amplitude_v, width_s, n_pulses)
+    return lambda board: board.pulse(
+        cells, amplitude_v, width_s, n_pulses, compliance_a=compliance_a
+    )
 
 
 def _rms(values: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hil.arrays import Coding, Scheme
 from hil.board import Board
 from hil.boards.divergence import Comparison, Tally
 from hil.boards.follower import Follower
@@ -61,24 +62,40 @@ class ShadowBoard(RecordingBoard):
         self.tally = Tally()
 
     def measure(
-        self, cells: ArrayLike, v_read_v: ArrayLike, *, allow_reverse: bool = False
+        self,
+        cells: ArrayLike,
+        v_read_v: ArrayLike,
+        *,
+        allow_reverse: bool = False,
+        scheme: Scheme | None = None,
     ) -> Readings:
         """Read conductances, then those of the twin."""
         with self._leading():
-            readings = super().measure(cells, v_read_v, allow_reverse=allow_reverse)
+            readings = super().measure(cells, v_read_v, allow_reverse=allow_reverse, scheme=scheme)
         self._follow(lambda: self._follower.measured(readings))
         return readings
 
     def pulse(
-        self, cells: ArrayLike, amplitude_v: ArrayLike, width_s: ArrayLike, n_pulses: int = 1
+        self,
+        cells: ArrayLike,
+        amplitude_v: ArrayLike,
+        width_s: ArrayLike,
+        n_pulses: int = 1,
+        *,
+        scheme: Scheme | None = None,
+        compliance_a: float | None = None,
     ) -> Pulses:
         """Apply pulses, then the same to the twin."""
         known = as_cells(cells, self.info.shape)
-        self._checker.check_pulse(known, amplitude_v, width_s, n_pulses)
+        self._checker.check_pulse(
+            known, amplitude_v, width_s, n_pulses, scheme=scheme, compliance_a=compliance_a
+        )
         self._read_first(known)
         with self._leading():
-            pulses = super().pulse(cells, amplitude_v, width_s, n_pulses)
-        self._follow(lambda: self._follower.pulsed(pulses))
+            pulses = super().pulse(
+                cells, amplitude_v, width_s, n_pulses, scheme=scheme, compliance_a=compliance_a
+            )
+        self._follow(lambda: self._follower.pulsed(pulses, compliance_a))
         return pulses
 
     def sweep(self, cell: ArrayLike, waveform_v: ArrayLike, dt_s: float) -> SweepTrace:
@@ -91,11 +108,19 @@ class ShadowBoard(RecordingBoard):
         self._follow(lambda: self._follower.swept(trace, asked_v))
         return trace
 
-    def matvec(self, inputs_v: ArrayLike) -> MatVec:
+    def matvec(
+        self,
+        inputs_v: ArrayLike,
+        *,
+        coding: Coding = Coding.AMPLITUDE,
+        transposed: bool = False,
+    ) -> MatVec:
         """Multiply, then read on the twin what the product was made of."""
         with self._leading():
-            product = super().matvec(inputs_v)
-        self._follow(lambda: self._follower.measured(product.readings))
+            product = super().matvec(inputs_v, coding=coding, transposed=transposed)
+        readings = product.readings
+        if readings is not None:
+            self._follow(lambda: self._follower.measured(readings))
         return product
 
     def infer(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> Inference:

@@ -11,6 +11,7 @@ from contextlib import suppress
 import numpy as np
 
 from hil import interrupts
+from hil.arrays import Scheme
 from hil.boards.checked import CheckedBoard
 from hil.boards.fed_clock import FedClock
 from hil.boards.train import Train
@@ -57,6 +58,7 @@ class SmuBoard(CheckedBoard):
         self._correction = correction
         self._replies_pending = False
         self._position: int | None = None
+        self._may_limit = False
         super().__init__(info, station.limits, self._time)
         self._smu.prepare(station.max_voltage_v)
 
@@ -92,7 +94,7 @@ class SmuBoard(CheckedBoard):
             with suppress(LinkError, BoardError):  # make_safe has told what there is to tell
                 close()
 
-    def _measure(self, cells: CellArray, v_read_v: FloatArray) -> Readings:
+    def _measure(self, cells: CellArray, v_read_v: FloatArray, scheme: Scheme) -> Readings:
         trains: list[Train] = []
         try:
             for k, cell in enumerate(cells):
@@ -113,12 +115,19 @@ class SmuBoard(CheckedBoard):
         return self._readings(cells, v_read_v, trains)
 
     def _pulse(
-        self, cells: CellArray, amplitude_v: FloatArray, width_s: FloatArray, n_pulses: int
+        self,
+        cells: CellArray,
+        amplitude_v: FloatArray,
+        width_s: FloatArray,
+        n_pulses: int,
+        scheme: Scheme,
+        compliance_a: float | None,
     ) -> Pulses:
         trains: list[Train] = []
+        self._may_limit = compliance_a is not None
         try:
             for k, cell in enumerate(cells):
-                position = self._connect(cell, self._table.pulse_nplc)
+                position = self._connect(cell, self._table.pulse_nplc, compliance_a)
                 trains.append(Train())
                 for _ in range(n_pulses):
                     self._one_pulse(trains[-1], float(amplitude_v[k]), float(width_s[k]), position)
@@ -128,6 +137,8 @@ class SmuBoard(CheckedBoard):
             applied = [train for train in trains if train.n_done]
             attach_done(error, self._pulses(cells, amplitude_v, width_s, applied))
             raise
+        finally:
+            self._may_limit = False
         return self._pulses(cells, amplitude_v, width_s, trains)
 
     def _one_pulse(self, train: Train, amplitude_v: float, width_s: float, position: int) -> None:
@@ -194,13 +205,14 @@ class SmuBoard(CheckedBoard):
             raise
         return self._trace(cells, points, train)
 
-    def _connect(self, cell: CellArray, nplc: float) -> int:
+    def _connect(self, cell: CellArray, nplc: float, compliance_a: float | None = None) -> int:
         """Connect one device, with the source at zero and its limits set; return the position."""
         if self._replies_pending:
             self._smu.resynchronise()
             self._replies_pending = False
         device = self._info.device_at(cell)
-        self._smu.limit_current(self._limits[device.dopant].max_current_a)
+        most_a = self._limits[device.dopant].max_current_a
+        self._smu.limit_current(most_a if compliance_a is None else compliance_a)
         self._smu.integrate(nplc)
         self._smu.output_on()
         if device.position != self._position:
@@ -223,7 +235,7 @@ class SmuBoard(CheckedBoard):
         """
         sample = self._smu.measure()
         interrupts.check()
-        if sample.in_compliance:
+        if sample.in_compliance and not self._may_limit:
             raise BoardError(
                 f"the source limited its current at {text(sample.i_a, 'A')}: the series resistor "
                 f"is not what the station says; check the wiring before anything else"
@@ -257,6 +269,7 @@ class SmuBoard(CheckedBoard):
             half_select_j=np.zeros_like(source_j),
             instrument_j=width_s * self._table.instrument_power_w,
             method="trapezoid",
+            delivered_j=source_j,
         )
 
     def _readings(self, cells: CellArray, v_read_v: FloatArray, trains: list[Train]) -> Readings:

@@ -9,11 +9,13 @@ from typing import Self
 
 from numpy.typing import ArrayLike
 
+from hil.arrays import Coding, Scheme
 from hil.board import Board
 from hil.clock import Clock
 from hil.errors import StoreError
 from hil.interrupts import held_back
 from hil.limits import DeviceLimits
+from hil.patterns import LineDrive, LinePattern
 from hil.store.writer import RunWriter
 from hil.types import (
     BoardInfo,
@@ -69,24 +71,48 @@ class RecordingBoard:
             self._purpose = before
 
     def measure(
-        self, cells: ArrayLike, v_read_v: ArrayLike, *, allow_reverse: bool = False
+        self,
+        cells: ArrayLike,
+        v_read_v: ArrayLike,
+        *,
+        allow_reverse: bool = False,
+        scheme: Scheme | None = None,
     ) -> Readings:
         """Read conductances, as the board does, and enter them."""
         with held_back():
             with self._errors_entered("measure"):
-                readings = self._board.measure(cells, v_read_v, allow_reverse=allow_reverse)
+                readings = self._board.measure(
+                    cells, v_read_v, allow_reverse=allow_reverse, scheme=scheme
+                )
             self._writer.readings(readings, self._purpose)
         return readings
 
     def pulse(
-        self, cells: ArrayLike, amplitude_v: ArrayLike, width_s: ArrayLike, n_pulses: int = 1
+        self,
+        cells: ArrayLike,
+        amplitude_v: ArrayLike,
+        width_s: ArrayLike,
+        n_pulses: int = 1,
+        *,
+        scheme: Scheme | None = None,
+        compliance_a: float | None = None,
     ) -> Pulses:
         """Apply pulses, as the board does, and enter them."""
         with held_back():
             with self._errors_entered("pulse"):
-                pulses = self._board.pulse(cells, amplitude_v, width_s, n_pulses)
+                pulses = self._board.pulse(
+                    cells, amplitude_v, width_s, n_pulses, scheme=scheme, compliance_a=compliance_a
+                )
             self._writer.pulses(pulses)
         return pulses
+
+    def drive_lines(self, pattern: LinePattern, width_s: float, n_pulses: int = 1) -> LineDrive:
+        """Drive all lines, as the board does; enter what was driven as one event."""
+        with held_back():
+            with self._errors_entered("drive_lines"):
+                drive = self._board.drive_lines(pattern, width_s, n_pulses)
+            self._writer.line_drive(drive)
+        return drive
 
     def sweep(self, cell: ArrayLike, waveform_v: ArrayLike, dt_s: float) -> SweepTrace:
         """Sweep a cell, as the board does, and enter every point."""
@@ -96,18 +122,18 @@ class RecordingBoard:
             self._writer.sweep(trace)
         return trace
 
-    def matvec(self, inputs_v: ArrayLike) -> MatVec:
-        """Multiply, as the board does; enter its readings, and the product as an event."""
+    def matvec(
+        self,
+        inputs_v: ArrayLike,
+        *,
+        coding: Coding = Coding.AMPLITUDE,
+        transposed: bool = False,
+    ) -> MatVec:
+        """Multiply, as the board does; enter the product as an event, and its readings if any."""
         with held_back():
             with self._errors_entered("matvec"):
-                product = self._board.matvec(inputs_v)
-            self._writer.readings(product.readings, "matvec")
-            self._writer.event(
-                "matvec",
-                "matrix-vector product",
-                data={"inputs_v": product.inputs_v, "currents_a": product.currents_a},
-                t_s=self.clock.now_s(),
-            )
+                product = self._board.matvec(inputs_v, coding=coding, transposed=transposed)
+            self._writer.matvec(product)
         return product
 
     def infer(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> Inference:
@@ -161,5 +187,9 @@ class RecordingBoard:
                 self._writer.sweep(trace)
             case Inference() as inference:
                 self._writer.inference(inference)
+            case MatVec() as product:
+                self._writer.matvec(product)
+            case LineDrive() as drive:
+                self._writer.line_drive(drive)
         message = f"{operation}: {type(error).__name__}: {error}"
         self._writer.event("board-error", message, level="error")

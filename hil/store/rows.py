@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
+from hil.patterns import LineDrive
 from hil.store.batches import Row
 from hil.store.values import SqlValue, sql_float, sql_floats, to_json
 from hil.types import (
@@ -13,6 +14,7 @@ from hil.types import (
     CellArray,
     EnergySplit,
     Inference,
+    MatVec,
     Polarity,
     Pulses,
     Readings,
@@ -21,6 +23,14 @@ from hil.types import (
 
 INFERENCE = "inference"
 """Kind of the events that hold what a neuron circuit answered."""
+
+MATVEC = "matvec"
+"""Kind of the events that hold a matrix-vector product."""
+
+LINES = "lines"
+"""Kind of the events that hold a pattern on the lines of an array."""
+
+_NO_CELL: tuple[SqlValue, SqlValue, str] = (None, None, "")
 
 
 @dataclass(frozen=True)
@@ -120,16 +130,15 @@ class RunRows:
                 repeat(operation, n),
                 *_parts(of.energy),
                 repeat(of.energy.method, n),
+                _delivered(of.energy, n),
                 strict=True,
             )
         )
 
     def sweep_energy(self, first_seq: int, trace: SweepTrace) -> Row:
         """Return the row of a whole sweep."""
-        parts = (part[0] for part in _parts(trace.energy))
         t_s = sql_floats(trace.t_s[-1:])[0]
-        cell = self._cell(trace.cell)
-        return (self.run_id, first_seq, t_s, *cell, "sweep", *parts, trace.energy.method)
+        return self._one_energy(first_seq, t_s, self._cell(trace.cell), "sweep", trace.energy)
 
     def inference(self, seq: int, inference: Inference) -> Row:
         """Return the event of an inference."""
@@ -142,10 +151,62 @@ class RunRows:
 
     def inference_energy(self, seq: int, inference: Inference) -> Row:
         """Return the row of a whole inference, which is of no single cell."""
-        parts = (sql_float(part) for part in inference.energy.totals)
         t_s = sql_float(inference.t_s[-1])
-        none = (None, None, "")
-        return (self.run_id, seq, t_s, *none, "infer", *parts, inference.energy.method)
+        return self._one_energy(seq, t_s, _NO_CELL, "infer", inference.energy)
+
+    def matvec(self, seq: int, product: MatVec) -> Row:
+        """Return the event of a matrix-vector product."""
+        names = ("inputs_v", "currents_a", "coding", "transposed", "full_scale_v", "width_s")
+        data = to_json({name: getattr(product, name) for name in names})
+        t_s = sql_float(product.t_s)
+        return (self.run_id, seq, t_s, "info", MATVEC, "matrix-vector product", data)
+
+    def matvec_energy(self, seq: int, product: MatVec) -> Row:
+        """Return the row of a product that was not measured cell by cell."""
+        t_s = sql_float(product.t_s)
+        return self._one_energy(seq, t_s, _NO_CELL, "matvec", product.energy)
+
+    def line_drive(self, seq: int, drive: LineDrive) -> Row:
+        """Return the event of a pattern that was driven on the lines of an array."""
+        pattern = drive.pattern
+        data = to_json(
+            {
+                "rows_v": pattern.rows_v,
+                "columns_v": pattern.columns_v,
+                "cells": pattern.cells,
+                "width_s": drive.width_s,
+                "n_pulses": drive.n_pulses,
+                "i_rows_a": drive.i_rows_a,
+                "i_columns_a": drive.i_columns_a,
+            }
+        )
+        message = f"lines driven for {len(pattern.cells)} cells, {drive.n_pulses} pulses"
+        return (self.run_id, seq, sql_float(drive.t_s), "info", LINES, message, data)
+
+    def line_drive_energy(self, seq: int, drive: LineDrive) -> Row:
+        """Return the row of what that cost."""
+        return self._one_energy(seq, sql_float(drive.t_s), _NO_CELL, "lines", drive.energy)
+
+    def _one_energy(
+        self,
+        seq: int,
+        t_s: SqlValue,
+        cell: tuple[SqlValue, SqlValue, str],
+        operation: str,
+        energy: EnergySplit,
+    ) -> Row:
+        whole = energy.summed
+        parts = (part[0] for part in _parts(whole))
+        return (
+            self.run_id,
+            seq,
+            t_s,
+            *cell,
+            operation,
+            *parts,
+            whole.method,
+            *_delivered(whole, 1),
+        )
 
     def _cells(self, cells: CellArray) -> tuple[list[int], list[int], list[str]]:
         rows, columns = cells[:, 0].tolist(), cells[:, 1].tolist()
@@ -155,6 +216,10 @@ class RunRows:
     def _cell(self, cell: Sequence[int]) -> tuple[int, int, str]:
         row, column = map(int, cell)
         return row, column, self.names[row * self.n_columns + column]
+
+
+def _delivered(energy: EnergySplit, n: int) -> list[SqlValue]:
+    return [None] * n if energy.delivered_j is None else sql_floats(energy.delivered_j)
 
 
 def _polarity(v: SqlValue) -> str | None:

@@ -116,6 +116,7 @@ TABLES: dict[str, _Columns] = {
         "half_select_j": float,
         "instrument_j": float,
         "method": str,
+        "delivered_j": float,
     },
     "metrics": _ROW | {"name": str, "value": float, "unit": str, "step": int},
     "snapshots": _ROW | {"name": str, "n_rows": int, "n_columns": int, "g_siemens": bytes},
@@ -188,6 +189,14 @@ def _count_inference(database: Database) -> None:
     database.create_view("energy_by_run", _energy_by_run(reads=("read", "infer")))
 
 
+def _add_delivered(database: Database) -> None:
+    """Version 5: energy at the terminals of the sources; matrix-vector products count as reads."""
+    if "delivered_j" not in database["energy"].columns_dict:  # a new file has it from the start
+        database.execute("ALTER TABLE energy ADD COLUMN delivered_j FLOAT")
+    database.execute("DROP VIEW energy_by_run")
+    database.create_view("energy_by_run", _energy_by_run(reads=("read", "infer", "matvec")))
+
+
 def _energy_by_run(reads: Sequence[str]) -> str:
     names = ", ".join(f"'{name}'" for name in reads)
     written = f"e.operation NOT IN ({names})"
@@ -226,7 +235,13 @@ FROM readings AS c JOIN runs AS r ON r.id = c.run_id
 
 Migration = Callable[[Database], None]
 
-MIGRATIONS: tuple[Migration, ...] = (_create, _add_calibrations, _add_studies, _count_inference)
+MIGRATIONS: tuple[Migration, ...] = (
+    _create,
+    _add_calibrations,
+    _add_studies,
+    _count_inference,
+    _add_delivered,
+)
 """``MIGRATIONS[n]`` turns a file of version n into one of version n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -18,11 +18,12 @@ from numpy.typing import ArrayLike
 from ulid import ULID
 
 from hil.errors import StoreError, UsageError
+from hil.patterns import LineDrive
 from hil.store.batches import MAX_ROWS_BEHIND, BatchWriter, Chunk, Row
 from hil.store.files import BUSY_TIMEOUT_S, create_or_upgrade, open_for_writing, store_errors
 from hil.store.rows import RunRows
 from hil.store.values import SqlValue, sql_float, sql_text, to_json
-from hil.types import BoardInfo, Inference, Pulses, Readings, SweepTrace
+from hil.types import BoardInfo, Inference, MatVec, Pulses, Readings, SweepTrace
 
 END_STATUSES = ("finished", "failed", "aborted")
 Level = Literal["info", "warning", "error"]
@@ -145,6 +146,27 @@ class RunWriter:
             seq = self._count(1)
             event = self._rows.inference(seq, inference)
             energy = self._rows.inference_energy(seq, inference)
+            self._batches.put({"events": [event], "energy": [energy]})
+
+    def matvec(self, product: MatVec) -> None:
+        """Add a matrix-vector product: its readings and what each cost, or one row of energy."""
+        if product.readings is not None:
+            self.readings(product.readings, "matvec")
+        with self._lock:
+            seq = self._count(1)
+            chunk = {"events": [self._rows.matvec(seq, product)]}
+            if product.readings is None:
+                chunk["energy"] = [self._rows.matvec_energy(seq, product)]
+            self._batches.put(chunk)
+
+    def line_drive(self, drive: LineDrive) -> None:
+        """Add a pattern that was driven on the lines: one event, and one row of what it cost."""
+        with self._lock:
+            seq = self._count(1)
+            event, energy = (
+                self._rows.line_drive(seq, drive),
+                self._rows.line_drive_energy(seq, drive),
+            )
             self._batches.put({"events": [event], "energy": [energy]})
 
     def metric(

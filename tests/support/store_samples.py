@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hil.arrays import Coding
+from hil.patterns import LineDrive, LinePattern
 from hil.store import RunStart
 from hil.types import (
     BoardInfo,
@@ -13,6 +15,7 @@ from hil.types import (
     Dopant,
     EnergySplit,
     Inference,
+    MatVec,
     Pulses,
     Readings,
     Source,
@@ -109,5 +112,33 @@ def inference(n_images: int = 2, start: float = 7.0) -> Inference:
         t_s=start + np.arange(n_images, dtype=float),
         width_s=np.full(n_images, 1e-3),
         energy=energy(n_images, 1e-3),
+        source=Source.TWIN,
+    )
+
+
+def matvec(*, cell_by_cell: bool) -> MatVec:
+    return MatVec(
+        inputs_v=np.array([0.05]),
+        currents_a=np.array([1e-6, 2e-6, 3e-6]),
+        coding=Coding.AMPLITUDE if cell_by_cell else Coding.TIME,
+        transposed=not cell_by_cell,
+        full_scale_v=0.1,
+        t_s=3.0,
+        width_s=0.02,
+        energy=energy(1, 1e-3),
+        source=Source.TWIN,
+        readings=readings(3) if cell_by_cell else None,
+    )
+
+
+def line_drive(pattern: LinePattern) -> LineDrive:
+    return LineDrive(
+        pattern=pattern,
+        width_s=0.02,
+        n_pulses=7,
+        t_s=2.0,
+        i_rows_a=np.array([1e-6]),
+        i_columns_a=np.array([1e-6, 0.0]),
+        energy=energy(1),
         source=Source.TWIN,
     )

@@ -305,7 +305,23 @@ def test_an_older_file_learns_to_count_the_energy_of_inference(tmp_path: Path) -
     assert "'infer'" not in view_of(old)
     create_or_upgrade(old)
     assert view_of(old) == now
-    assert "IN ('read', 'infer')" in now
+    assert "IN ('read', 'infer', 'matvec')" in now
+
+
+def test_an_older_file_learns_what_the_sources_delivered(tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    with closing(Database(old)) as database:
+        upgrade(database, MIGRATIONS[:4])
+        database.execute("DROP VIEW energy_by_run")  # as a file of that version has it
+        database.execute("ALTER TABLE energy DROP COLUMN delivered_j")
+        database.create_view("energy_by_run", "SELECT 'infer'")
+        database.commit()
+    run_id = stored_run(old)
+    with closing(Database(old)) as database:
+        (delivered_j,) = {
+            row["delivered_j"] for row in database["energy"].rows_where("run_id = ?", [run_id])
+        }
+    assert delivered_j is None
 
 
 def view_of(path: Path) -> str:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
+from hil.arrays import Coding, Scheme
 from hil.board import Board
 from hil.clock import Clock, WallClock
 from hil.errors import LimitError, LinkError
 from hil.limits import DEFAULT_LIMITS, DeviceLimits
+from hil.patterns import LineDrive, LinePattern
 from hil.store import RecordingBoard, RunDatabase, RunWriter
 from hil.store.batches import BatchWriter
 from hil.types import (
@@ -28,6 +30,8 @@ from hil.types import (
 from tests.support.store_samples import (
     board_info,
     inference,
+    line_drive,
+    matvec,
     pulses,
     readings,
     run_start,
@@ -67,24 +71,46 @@ class CannedBoard:
             raise self.error
 
     def measure(
-        self, cells: ArrayLike, v_read_v: ArrayLike, *, allow_reverse: bool = False
+        self,
+        cells: ArrayLike,
+        v_read_v: ArrayLike,
+        *,
+        allow_reverse: bool = False,
+        scheme: Scheme | None = None,
     ) -> Readings:
-        self._call(f"measure {allow_reverse}")
+        self._call(f"measure {allow_reverse} {scheme}")
         return readings(3)
 
     def pulse(
-        self, cells: ArrayLike, amplitude_v: ArrayLike, width_s: ArrayLike, n_pulses: int = 1
+        self,
+        cells: ArrayLike,
+        amplitude_v: ArrayLike,
+        width_s: ArrayLike,
+        n_pulses: int = 1,
+        *,
+        scheme: Scheme | None = None,
+        compliance_a: float | None = None,
     ) -> Pulses:
-        self._call(f"pulse {n_pulses}")
+        self._call(f"pulse {n_pulses} {scheme} {compliance_a}")
         return pulses(3)
+
+    def drive_lines(self, pattern: LinePattern, width_s: float, n_pulses: int = 1) -> LineDrive:
+        self._call(f"lines {n_pulses}")
+        return line_drive(pattern)
 
     def sweep(self, cell: ArrayLike, waveform_v: ArrayLike, dt_s: float) -> SweepTrace:
         self._call("sweep")
         return sweep(5)
 
-    def matvec(self, inputs_v: ArrayLike) -> MatVec:
-        self._call("matvec")
-        return MatVec(np.array([0.05]), np.array([1e-6, 2e-6, 3e-6]), readings(3))
+    def matvec(
+        self,
+        inputs_v: ArrayLike,
+        *,
+        coding: Coding = Coding.AMPLITUDE,
+        transposed: bool = False,
+    ) -> MatVec:
+        self._call(f"matvec {coding} {transposed}")
+        return matvec(cell_by_cell=not transposed)
 
     def infer(self, layers: Sequence[Synapses], inputs_v: ArrayLike) -> Inference:
         self._call("infer")
@@ -120,24 +146,33 @@ def test_everything_that_a_board_does_is_entered(tmp_path: Path) -> None:
         board.measure([[0, 0]], 0.05, allow_reverse=True)
         with recording.reads_for("verify"):
             board.measure([[0, 0]], 0.05)
-        board.pulse([[0, 0]], 0.8, 0.02, 4)
+        board.pulse([[0, 0]], 0.8, 0.02, 4, scheme=Scheme.HALF, compliance_a=1e-4)
+        board.drive_lines(
+            LinePattern(np.array([0.1]), np.array([0.0, np.nan]), np.array([[0, 0]])), 0.02, 7
+        )
         board.sweep([0, 1], [0.0, 0.1], 0.02)
         board.matvec([0.05])
+        board.matvec([0.05], coding=Coding.TIME, transposed=True)
         board.make_safe()
     writer.finish("finished")
     assert inner.calls == [
-        "measure True", "measure False", "pulse 4", "sweep", "matvec", "make_safe", "close",
+        "measure True None", "measure False None", "pulse 4 v/2 0.0001", "lines 7", "sweep",
+        "matvec amplitude False", "matvec time True", "make_safe", "close",
     ]  # fmt: skip
     with RunDatabase(tmp_path / "a.db") as database:
         run = database.run(writer.run_id)
         purposes = database.arrays(writer.run_id, "readings")["purpose"].tolist()
     assert run["n_rows"] == {
-        "pulses": 3, "readings": 9, "sweep_points": 5, "energy": 13, "metrics": 0,
-        "snapshots": 0, "events": 1, "records": 0,
+        "pulses": 3, "readings": 9, "sweep_points": 5, "energy": 15, "metrics": 0,
+        "snapshots": 0, "events": 3, "records": 0,
     }  # fmt: skip
     assert purposes == ["read"] * 3 + ["verify"] * 3 + ["matvec"] * 3
-    (event,) = run["events"]
-    assert event["data"] == {"inputs_v": [0.05], "currents_a": [1e-6, 2e-6, 3e-6]}
+    lines, product, transposed = run["events"]
+    assert lines["kind"] == "lines"
+    assert lines["data"]["columns_v"][0] == 0.0
+    assert lines["data"]["cells"] == [[0, 0]]
+    assert product["data"]["currents_a"] == [1e-6, 2e-6, 3e-6]
+    assert transposed["data"]["transposed"] is True
 
 
 @pytest.mark.parametrize(
