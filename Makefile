@@ -20,8 +20,10 @@ $(VENV)/.main: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plot]'
 	@touch $@
 
+# badcrossbar is a peer of the tests; pycairo, which it needs for plots alone, would need a compiler.
 $(VENV)/.all: $(VENV)/.main
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plot,parquet,cluster,gui,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps badcrossbar==1.1.0 pathvalidate
 	@touch $@
 
 setup: $(VENV)/.all ## Make .venv with everything in it

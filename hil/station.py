@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -99,7 +100,7 @@ class ArrayTable(_Table):
     until somebody measures them on the array at hand.
 
     Attributes:
-        rows: word lines.
+        rows: word lines, up to 64; larger arrays are for ``twin.network`` alone.
         columns: bit lines.
         dopant: of all devices.
         cell: passive (``1R``), with a transistor (``1T1R``), or each behind a switch.
@@ -119,8 +120,8 @@ class ArrayTable(_Table):
         read_noise_ratio: of the conductance of a device from reading to reading.
     """
 
-    rows: int = Field(ge=1, le=1024)
-    columns: int = Field(ge=1, le=1024)
+    rows: int = Field(ge=1, le=64)
+    columns: int = Field(ge=1, le=64)
     dopant: Dopant
     cell: CellKind = CellKind.PASSIVE
     r_word_ohm: float = Field(ge=0, allow_inf_nan=False)
@@ -130,7 +131,7 @@ class ArrayTable(_Table):
     selector_ohm: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     min_device_ohm: Positive
     tolerance_ratio: float = Field(default=0.01, ge=0, lt=1)
-    min_pulse_width_s: Positive = 1e-6
+    min_pulse_width_s: Positive = 1e-7
     dead_on_v: Positive
     dead_off_v: Positive
     read_scheme: Scheme | None = None
@@ -384,27 +385,19 @@ class StationTable(_Table):
         given = [name for name in ("circuit", "switch_board", "devices", "neurons") if name in data]
         if given:
             raise _at((given[0],), "an array brings its own: leave this table out beside [array]")
-        array = ArrayTable.model_validate(data["array"])
-        return (
-            data
-            | {
-                "array": array,
-                "circuit": CircuitTable(
-                    series_resistor_ohm=array.min_device_ohm,
-                    switch_resistance_ohm=array.selector_ohm,
-                    tolerance_ratio=array.tolerance_ratio,
-                ),
-                "switch_board": SwitchBoardTable(address=TWIN_ADDRESS, n_positions=4096),
-                "devices": {
-                    device.name: {
-                        "dopant": device.dopant,
-                        "package_pin": device.package_pin,
-                        "position": 0,
-                    }
-                    for device in array.devices[:1]
-                },
+        one = {"dopant": Dopant.W, "package_pin": "array", "position": 0}
+        filled = data | {
+            "circuit": {"series_resistor_ohm": 1.0},  # of no device: each has that of its lines
+            "switch_board": {"address": TWIN_ADDRESS},
+            "devices": {"array": one},
+        }
+        with suppress(ValidationError):  # told where the table itself is read
+            array = ArrayTable.model_validate(data["array"])
+            filled["circuit"] |= {
+                "switch_resistance_ohm": array.selector_ohm,
+                "tolerance_ratio": array.tolerance_ratio,
             }
-        )
+        return filled
 
     @model_validator(mode="after")
     def _defects_are_of_devices(self) -> Self:

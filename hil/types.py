@@ -216,6 +216,12 @@ class EnergySplit:
         """Energy delivered by the source: all parts but the instrument's own."""
         return self.device_j + self.series_j + self.switch_j + self.half_select_j
 
+    @classmethod
+    def join(cls, parts: Sequence[EnergySplit]) -> EnergySplit:
+        """Return one split with the entries of several, obtained by the same method."""
+        joined: EnergySplit = _join(list(parts))
+        return joined
+
     @property
     def summed(self) -> EnergySplit:
         """The same as one entry, arrays of shape (1,)."""

@@ -20,6 +20,7 @@ from hil.limits import LimitChecker
 from hil.opening import open_board
 from hil.station import Fallback, load_station
 from hil.store import RecordingBoard, RunStart, RunWriter, check_database, software_versions
+from hil.store.writer import Level
 from hil.types import BoardInfo, FloatArray
 from procedures.guards import (
     ABORTED,
@@ -258,6 +259,12 @@ class BoardProcedure(Procedure):
         """Store a figure of merit of this run."""
         if self._open_run is not None:
             self._open_run.metric(name, value, unit, step=step, t_s=self.board.clock.now_s())
+
+    def event(self, kind: str, message: str, *, level: Level = "info", data: object = None) -> None:
+        """Store something worth knowing of this run."""
+        if self._open_run is not None:
+            t_s = self.board.clock.now_s()
+            self._open_run.event(kind, message, level=level, data=data, t_s=t_s)
 
     def snapshot(self, name: str, g_siemens: FloatArray) -> None:
         """Store the conductances of the whole board, shape (rows, columns)."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hil.arrays import Scheme
 from hil.board import Board
 from hil.errors import ParameterError, UsageError
 from hil.limits import LimitChecker
@@ -178,7 +179,7 @@ class Programmer:
         if not target_siemens > 0:
             raise UsageError(f"target conductance is {target_siemens} S; it must be positive")
         search = _Search(self._settings, self._first_set_v(cell, target_siemens))
-        tally = _Tally(self._board, cell)
+        tally = Tally(self._board, cell)
         g_siemens = tally.read(self._settings.v_read_v)
         while True:
             self._stop_if_asked()
@@ -209,7 +210,7 @@ class Programmer:
         info = self._board.info
         return info.device_at(cell).series_resistor_ohm + info.switch_resistance_ohm
 
-    def _confirm(self, tally: _Tally, target_siemens: float) -> tuple[float, bool]:
+    def _confirm(self, tally: Tally, target_siemens: float) -> tuple[float, bool]:
         """Read again after a delay: one reading in the band may be noise, or relax away."""
         seen = []
         for _ in range(self._settings.n_confirm):
@@ -313,8 +314,16 @@ class _Search:
         return (low_v + self._high_v) / 2
 
 
-class _Tally:
-    """Talks to the board about one cell, and counts what it cost."""
+class Tally:
+    """Talks to the board about one cell, and counts what it cost.
+
+    Args:
+        board: pulses and readings go to it.
+        cell: (row, column).
+
+    Attributes:
+        last_siemens: conductance of the last reading.
+    """
 
     def __init__(self, board: Board, cell: tuple[int, int]) -> None:
         self._board = board
@@ -328,18 +337,25 @@ class _Tally:
 
     @property
     def n_pulses(self) -> int:
+        """Pulses so far."""
         return self._n_set + self._n_reset
 
     def read(self, v_read_v: float) -> float:
-        readings: Readings = self._board.measure([self._cell], v_read_v)
-        self._n_reads += 1
+        """Read the cell once; return its conductance."""
+        return float(self.read_often(v_read_v, 1).g_siemens[0])
+
+    def read_often(self, v_read_v: float, n_reads: int, scheme: Scheme | None = None) -> Readings:
+        """Read the cell several times in a row."""
+        readings = self._board.measure([self._cell] * n_reads, v_read_v, scheme=scheme)
+        self._n_reads += n_reads
         self._verify_j += _source_j(readings.energy)
         self._instrument_j += float(readings.energy.instrument_j.sum())
-        self.last_siemens = float(readings.g_siemens[0])
-        return self.last_siemens
+        self.last_siemens = float(readings.g_siemens[-1])
+        return readings
 
-    def pulse(self, amplitude_v: float, width_s: float) -> None:
-        pulses = self._board.pulse([self._cell], amplitude_v, width_s)
+    def pulse(self, amplitude_v: float, width_s: float, scheme: Scheme | None = None) -> None:
+        """Apply one pulse."""
+        pulses = self._board.pulse([self._cell], amplitude_v, width_s, scheme=scheme)
         if amplitude_v > 0:
             self._n_set += 1
         else:
@@ -352,6 +368,7 @@ class _Tally:
         ]
 
     def outcome(self, target_siemens: float, g_siemens: float, status: str) -> CellOutcome:
+        """Return what became of the cell."""
         return CellOutcome(
             self._cell,
             target_siemens,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from hil.errors import UsageError
 from procedures.base import BoardProcedure
+from procedures.endurance import Endurance
+from procedures.forming import Forming
 from procedures.in_situ_training import InSituTraining
 from procedures.iv_sweep import IVSweep
 from procedures.on_chip_training import OnChipTraining
+from procedures.program_array import ProgramArray
 from procedures.program_verify import ProgramVerify
 from procedures.pulse_train import PulseTrain
 from procedures.read_array import ReadArray
 from procedures.read_references import ReadReferences
+from procedures.retention import Retention
 
 PROCEDURES: dict[str, type[BoardProcedure]] = {
     "iv-sweep": IVSweep,
@@ -20,6 +24,10 @@ PROCEDURES: dict[str, type[BoardProcedure]] = {
     "on-chip-training": OnChipTraining,
     "in-situ-training": InSituTraining,
     "read-references": ReadReferences,
+    "forming": Forming,
+    "retention": Retention,
+    "endurance": Endurance,
+    "program-array": ProgramArray,
 }
 
 

@@ -12,6 +12,7 @@ from hil.applied import apply_records
 from hil.boards.assembly import assemble
 from hil.boards.model_uncertainty import ModelUncertainty
 from hil.boards.smu import SmuBoard
+from hil.errors import StationError
 from hil.instruments.accuracy import KEITHLEY_2400
 from hil.instruments.keithley2400 import Keithley2400Smu
 from hil.station import Defect, Station
@@ -19,12 +20,15 @@ from hil.types import ONE_AT_A_TIME, BoardInfo, Capability, Dopant, FloatArray, 
 from twin.bench import TwinBench
 from twin.board import TwinBoard
 from twin.converters import Converters, IdealConverters, RealConverters
+from twin.crossbar_board import TwinCrossbar
+from twin.crossbar_plant import CrossbarPlant
 from twin.devices.base import DeviceModel
 from twin.devices.composite import CompositeDevices
 from twin.drawn import draw_circuit, draw_reference_ohm
 from twin.firmware.keithley2400 import Keithley2400Firmware
 from twin.firmware.switch_board import SwitchBoardFirmware, uuid_of
 from twin.memristors import BY_RECORD, build_memristors
+from twin.network import Wires
 from twin.neuron_parts import PartsBin
 from twin.neurons import NeuronCircuit
 from twin.parameters import DeviceRecord, load_record
@@ -102,6 +106,56 @@ def open_direct(station: Station, *, seed: int | None, source_reason: str) -> Tw
         applied.correction,
         uncertainties,
         neurons,
+    )
+
+
+def open_crossbar(station: Station, *, seed: int | None, source_reason: str) -> TwinCrossbar:
+    """Open the direct twin of an array; entry point ``twin-crossbar``.
+
+    Raises:
+        StationError: the station describes no array.
+    """
+    table = station.table.array
+    if table is None:
+        raise StationError(
+            f"{station.origin}: board {station.table.board!r} needs a table [array]: rows, columns "
+            f"and the resistance of their lines"
+        )
+    seed = station.table.twin.seed if seed is None else seed
+    records = device_records(station)
+    identity = {
+        "twin": f"direct twin of an array, seed {seed}",
+        "smu": f"no instrument, model 2400 in the twin, {_serial_number(seed)}, direct",
+    }
+    applied = apply_records(station, KEITHLEY_2400, identity)
+    info = BoardInfo(
+        station=station.name,
+        kind="twin-crossbar",
+        source=Source.TWIN,
+        source_reason=source_reason,
+        identity=identity,
+        shape=station.shape,
+        devices=station.devices,
+        capabilities=ONE_AT_A_TIME | {Capability.LINES},
+        min_pulse_width_s=table.min_pulse_width_s,
+        switch_resistance_ohm=table.selector_ohm,
+        tolerance_ratio=table.tolerance_ratio,
+        calibration={**_calibration(records), **applied.calibration},
+        array=table.info,
+    )
+    plant = CrossbarPlant(
+        _devices(station, records, seed),
+        station.shape,
+        Wires(table.r_word_ohm, table.r_bit_ohm, table.r_driver_ohm, table.r_sense_ohm),
+        table.selector_ohm,
+    )
+    return TwinCrossbar(
+        info,
+        station,
+        plant,
+        _converters(station, seed),
+        applied.correction,
+        _rng(seed, "fluctuation"),
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hil.errors import UnmodelledError
 from hil.types import FloatArray, IndexArray
-from twin.devices.base import Response, Waveform, Wear
+from twin.devices.base import OhmicConduction, Response, Waveform, Wear
 from twin.waveforms import Constant
 
 
@@ -34,6 +34,14 @@ class References:
         with np.errstate(divide="ignore"):
             g_siemens: FloatArray = 1 / self._r_ohm[index]
         return g_siemens
+
+    def conduction(self, index: IndexArray) -> OhmicConduction:
+        """Return how they conduct; a short has an infinite conductance."""
+        return OhmicConduction(self.conductance_siemens(index))
+
+    def holds(self, index: IndexArray, v_v: FloatArray) -> NDArray[np.bool_]:
+        """Return that nothing changes them."""
+        return np.ones(len(index), dtype=bool)
 
     def adopt_conductance(
         self, index: IndexArray, g_siemens: ArrayLike, v_v: ArrayLike = 0.0

@@ -23,6 +23,7 @@ def stations(name: str | None) -> None:
     if name is not None:
         click.echo(load_station(name).text, nl=False)
         return
+    width = max(map(len, shipped_stations())) + 2
     for found in shipped_stations():
         station = load_station(found)
-        click.echo(f"{found:14}{station.source.value:7}{station.table.description}")
+        click.echo(f"{found:{width}}{station.source.value:7}{station.table.description}")

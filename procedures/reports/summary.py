@@ -7,6 +7,7 @@ from typing import Any
 from hil.store import RunDatabase, RunSummary
 from hil.units import text
 from procedures.reports.divider import divider_energy
+from procedures.verdicts import VERDICT
 
 ENERGY_LABELS = {
     "device_j": "devices",
@@ -23,15 +24,17 @@ def summarise(database: RunDatabase, run: RunSummary) -> dict[str, Any]:
 
     The keys of ``headline``, and bench_time_s, metrics (last value by name), energy (joule by
     part), divider_formula (see ``divider_energy``), calibration (records in use; device records
-    of a twin say whether they are fitted or assumed).
+    of a twin say whether they are fitted or assumed), verdicts (what became of a device, by name).
     """
     details = database.run(run.run_id)
+    verdicts = [event for event in details["events"] if event["kind"] == VERDICT]
     return headline(run) | {
         "bench_time_s": database.bench_time_s(run.run_id),
         "metrics": details["metrics"],
         "energy": details["energy"],
         "divider_formula": divider_energy(database, run.run_id),
         "calibration": details["calibration"],
+        "verdicts": {event["data"]["device"]: event["message"] for event in verdicts},
     }
 
 
@@ -74,7 +77,13 @@ def as_text(summary: dict[str, Any]) -> str:
     ]
     if summary["error"]:
         lines.insert(1, f"  error        {summary['error']}")
-    lines += [f"  {name} = {value:.6g}" for name, value in summary["metrics"].items()]
+    verdicts = summary["verdicts"]
+    lines += [f"  {sentence}" for sentence in verdicts.values()]
+    lines += [
+        f"  {name} = {value:.6g}"
+        for name, value in summary["metrics"].items()
+        if name.rpartition("/")[0] not in verdicts  # the verdict tells those
+    ]
     lines += [
         f"  {name:25s} {status.split(',')[0]}" for name, status in summary["calibration"].items()
     ]

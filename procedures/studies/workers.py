@@ -29,7 +29,7 @@ MAX_TRIES = 3
 Outcome = StudyResult | BaseException
 RunsTask = Callable[[StudyTask], StudyResult]
 
-_GRACE_S = 5.0
+_GRACE_S = 20.0
 
 
 class Workers(Protocol):

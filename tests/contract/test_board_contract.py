@@ -186,6 +186,7 @@ def test_matvec_is_the_sum_of_what_was_measured(rig: Rig) -> None:
     product = rig.board.matvec([READ_V])
     info = rig.board.info
     assert product.currents_a.shape == (info.shape[1],)
+    assert product.readings is not None
     assert len(product.readings) == len(info.devices)
     assert (
         product.currents_a[product.readings.cells[:, 1]].tolist() == product.readings.i_a.tolist()

@@ -21,7 +21,8 @@ ROOT = Path(hil.__file__).parents[1]
 # Scripts rely on these.
 COMMAND_LINE_NAMES = [
     *("iv-sweep", "read-array", "pulse-train", "program-verify", "on-chip-training"),
-    *("in-situ-training", "read-references"),
+    *("in-situ-training", "read-references", "forming", "retention", "endurance"),
+    *("program-array",),
 ]
 
 

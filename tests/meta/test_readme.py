@@ -10,10 +10,14 @@ import pytest
 
 from procedures.cli import main
 from procedures.registry import PROCEDURES
+from tests.support.arrays import array_file
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 _UNTIL_STOPPED = ("hil twin serve", "hil gui")
-_SHORTER = {"hil study": " --seeds 1 --question circuit --question in-situ"}
+_SHORTER = {
+    "hil study": " --seeds 1 --question circuit --question in-situ",
+    "hil run program-array": " --station array.toml",
+}
 """What takes minutes is run on less."""
 
 
@@ -36,6 +40,7 @@ def test_every_command_of_the_tour_works_in_an_empty_directory(
     monkeypatch.chdir(tmp_path)
     tour = [command for command in commands() if not command.startswith(_UNTIL_STOPPED)]
     assert len(tour) >= 10
+    array_file(tmp_path / "array.toml", 3, 3)
     for command in map(shortened, tour):
         with pytest.raises(SystemExit) as end:
             main(shlex.split(command)[1:])

@@ -27,6 +27,9 @@ RUNS: dict[str, dict[str, Any]] = {
     "read-array": {"repeats": 4},
     "pulse-train": {"set_pulses": 2, "reset_pulses": 2, "cycles": 1},
     "program-verify": {"devices": "W01", "target_siemens": 40e-6},
+    "forming": {"compliance_start_a": 50e-6, "target_siemens": 120e-6},
+    "retention": {"prepare_v": 0.5, "last_s": 3},
+    "endurance": {"n_cycles": 2},
 }
 ROWS_PER_LOOK = {"iv-sweep": 8, "read-array": 3, "pulse-train": 1}
 

@@ -17,6 +17,7 @@ from hil.store import TABLES, RunDatabase, RunWriter
 from hil.store.values import from_json
 from procedures.registry import PROCEDURES
 from tests.procedures.conftest import Hil, StationFile
+from tests.support.arrays import array_file
 from tests.support.rigs import station_text
 from tests.support.store_samples import run_start
 
@@ -140,7 +141,10 @@ def test_every_procedure_has_a_picture(name: str, hil: Hil, here: Path) -> None:
     pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
     n_devices = {"W": 30} if name.endswith("-training") else {"W": 2}
     (here / "more.toml").write_text(station_text("twin", n_devices=n_devices), encoding="utf-8")
-    station = "references" if name == "read-references" else "more.toml"
+    array_file(here / "array.toml", 3, 3)
+    station = {"read-references": "references", "program-array": "array.toml"}.get(
+        name, "more.toml"
+    )
     assert hil("run", name, "--station", station).code == 0
     said = hil("plot", "--out", "picture.svg")
     assert (said.code, said.err) == (0, "")

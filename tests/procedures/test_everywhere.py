@@ -20,6 +20,9 @@ RUNS: list[tuple[str, dict[str, Any]]] = [
     ("read-array", {"repeats": 2, "devices": "W,Cr01"}),
     ("pulse-train", {"set_pulses": 3, "reset_pulses": 3, "cycles": 2}),
     ("program-verify", {"devices": "W01,W03", "target_siemens": 120e-6}),
+    ("forming", {"devices": "W01,Cr01"}),
+    ("retention", {"devices": "W,Cr01", "prepare_v": 0.6, "last_s": 20}),
+    ("endurance", {"devices": "W01,Cr01", "n_cycles": 5}),
     ("on-chip-training", {"test_images": 12}),
     ("in-situ-training", {"test_images": 4, "epochs_max": 2, "test_every": 2, "batch_images": 4}),
 ]

@@ -102,7 +102,7 @@ class Relaxing:
             self.n_times -= 1
             self.g_siemens = 80e-6
 
-    def measure(self, cells: Any, v_read_v: Any) -> Readings:
+    def measure(self, cells: Any, v_read_v: Any, scheme: Any = None) -> Readings:
         self.calls.append("read")
         one, energy = np.ones(1), energy_of_one()
         g = np.array([self.g_siemens])
@@ -110,7 +110,7 @@ class Relaxing:
             np.asarray(cells), one, one, one, one, one, g, one, one, energy, Source.TWIN
         )
 
-    def pulse(self, cells: Any, amplitude_v: Any, width_s: Any) -> Pulses:
+    def pulse(self, cells: Any, amplitude_v: Any, width_s: Any, scheme: Any = None) -> Pulses:
         self.calls.append("pulse")
         self.g_siemens = 100e-6 if amplitude_v > 0 else 20e-6
         one = np.ones(1)

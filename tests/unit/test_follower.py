@@ -77,7 +77,9 @@ def test_an_equal_twin_agrees_whatever_is_done(tmp_path: Path, kind: str) -> Non
             compared += follower.pulsed(board.pulse(both, amplitude_v, 0.02, 3))
             compared += follower.measured(board.measure(both, 0.1))
         compared += follower.swept(board.sweep([0, 0], waveform_v, 0.01), waveform_v)
-        compared += follower.measured(board.matvec([0.1]).readings)
+        readings = board.matvec([0.1]).readings
+        assert readings is not None
+        compared += follower.measured(readings)
     assert {c.device for c in compared} >= {"W01", "W02", "W03", "W04"}
     assert [c for c in compared if c.diverges] == []
     assert max(c.ratio for c in compared) > 0  # other draws: they were really compared

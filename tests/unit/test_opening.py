@@ -17,6 +17,7 @@ def test_the_kinds_of_boards_that_there_are() -> None:
     assert board_kinds() == {
         "smu": "hil.boards.assembly:open_smu_board",
         "twin": "twin.opening:open_direct",
+        "twin-crossbar": "twin.opening:open_crossbar",
         "twin-wire": "twin.opening:open_wire",
     }
 

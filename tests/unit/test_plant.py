@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hil.types import FloatArray, IndexArray
-from twin.devices.base import Response, Waveform, Wear
+from twin.devices.base import OhmicConduction, Response, Waveform, Wear
 from twin.devices.mss import MssDevices
 from twin.devices.mss_parameters import MssParameters
 from twin.parameters import load_record, stack_records
@@ -44,6 +44,12 @@ class Resistors:
 
     def conductance_siemens(self, index: IndexArray, v_v: ArrayLike = 0.0) -> FloatArray:
         return 1 / self.r_ohm[index]
+
+    def conduction(self, index: IndexArray) -> OhmicConduction:
+        return OhmicConduction(self.conductance_siemens(index))
+
+    def holds(self, index: IndexArray, v_v: FloatArray) -> NDArray[np.bool_]:
+        return np.ones(len(index), dtype=bool)
 
     def adopt_conductance(
         self, index: IndexArray, g_siemens: ArrayLike, v_v: ArrayLike = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hil.arrays import Scheme
 from hil.errors import LimitError, ParameterError, UsageError
 from hil.limits import LimitChecker
 from procedures.programming import EXHAUSTED, REACHED, Foresight, Programmer, WriteVerify
@@ -25,7 +26,13 @@ def amplitudes(settings: WriteVerify, start_siemens: float, target_siemens: floa
     tried: list[float] = []
     pulse = board.pulse
 
-    def noting(cells: object, amplitude_v: float, width_s: float, n_pulses: int = 1) -> object:
+    def noting(
+        cells: object,
+        amplitude_v: float,
+        width_s: float,
+        n_pulses: int = 1,
+        scheme: Scheme | None = None,
+    ) -> object:
         tried.append(amplitude_v)
         return pulse([CELL], amplitude_v, width_s, n_pulses)
 

@@ -75,6 +75,29 @@ class Wear:
     i_peak_a: FloatArray
 
 
+class Conduction(Protocol):
+    """How some devices conduct in the state that they are in."""
+
+    def current(self, v_v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return current and dI/dV (siemens) of each at these voltages, both of their shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class OhmicConduction:
+    """Conduction of devices that obey Ohm's law.
+
+    Attributes:
+        g_siemens: of each.
+    """
+
+    g_siemens: FloatArray
+
+    def current(self, v_v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return current and dI/dV of each."""
+        return self.g_siemens * v_v, self.g_siemens
+
+
 class DeviceModel(Protocol):
     """A population of devices. Physics moves with time only, never with reads."""
 
@@ -99,6 +122,14 @@ class DeviceModel(Protocol):
             index: which devices, shape (n,).
             v_v: voltage across each device, scalar or (n,); 0 for the small-signal conductance.
         """
+        ...
+
+    def conduction(self, index: IndexArray) -> Conduction:
+        """Return how some devices conduct as they are now."""
+        ...
+
+    def holds(self, index: IndexArray, v_v: FloatArray) -> NDArray[np.bool_]:
+        """Return whether each device keeps its switches where they are at this voltage."""
         ...
 
     def adopt_conductance(

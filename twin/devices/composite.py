@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hil.errors import UsageError
 from hil.types import FloatArray, IndexArray
-from twin.devices.base import DeviceModel, Response, Waveform, Wear
+from twin.devices.base import Conduction, DeviceModel, Response, Waveform, Wear
 
 
 class CompositeDevices:
@@ -69,6 +69,19 @@ class CompositeDevices:
             g_siemens[rows] = model.conductance_siemens(places, v_v[rows])
         return g_siemens
 
+    def conduction(self, index: IndexArray) -> CompositeConduction:
+        """Return how some devices conduct as they are now."""
+        return CompositeConduction(
+            [(rows, model.conduction(places)) for model, rows, places in self._split(index)]
+        )
+
+    def holds(self, index: IndexArray, v_v: FloatArray) -> NDArray[np.bool_]:
+        """Return whether each device keeps its switches where they are at this voltage."""
+        holding = np.empty(len(index), dtype=bool)
+        for model, rows, places in self._split(index):
+            holding[rows] = model.holds(places, v_v[rows])
+        return holding
+
     def adopt_conductance(
         self, index: IndexArray, g_siemens: ArrayLike, v_v: ArrayLike = 0.0
     ) -> None:
@@ -121,6 +134,24 @@ class CompositeDevices:
             rows = np.flatnonzero(part == k)
             if len(rows):
                 yield model, rows, self._place[index[rows]]
+
+
+class CompositeConduction:
+    """Conduction of devices of several models.
+
+    Args:
+        parts: which of the devices each part is of, and how these conduct.
+    """
+
+    def __init__(self, parts: Sequence[tuple[IndexArray, Conduction]]) -> None:
+        self._parts = parts
+
+    def current(self, v_v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return current and dI/dV of each."""
+        i_a, slope = np.empty_like(v_v), np.empty_like(v_v)
+        for rows, conduction in self._parts:
+            i_a[rows], slope[rows] = conduction.current(v_v[rows])
+        return i_a, slope
 
 
 def _for_each(value: ArrayLike, index: IndexArray) -> FloatArray:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from hil.types import FloatArray, IndexArray
 from twin.devices.arithmetic import ARRAY
 from twin.devices.base import Response, Waveform
-from twin.devices.gmss_circuit import DiodeCircuit
+from twin.devices.gmss_circuit import DiodeCircuit, DiodeConduction
 from twin.devices.gmss_law import GeneralisedSwitchLaw
 from twin.devices.gmss_memory import Memory
 from twin.devices.gmss_parameters import GmssParameters
@@ -123,6 +123,12 @@ class GmssDevices(MeanFieldDevices):
         self._catch_up(index)
         x = self._x[index]
         return x * on + (1 - x) * off
+
+    def conduction(self, index: IndexArray) -> DiodeConduction:
+        """Return how some devices conduct as they are now."""
+        self._catch_up(index)
+        nothing = np.zeros(len(index))
+        return DiodeConduction(self._x[index], self._circuit(index, nothing, nothing))
 
     def _state_of(self, index: IndexArray, g_siemens: FloatArray, v_v: FloatArray) -> FloatArray:
         off, on = self._window_siemens(index, v_v)

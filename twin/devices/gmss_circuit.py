@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
+from hil.types import FloatArray
 from twin.devices.arithmetic import Arithmetic, Values
 from twin.devices.formulas import PerDevice, Slopes
 
@@ -150,6 +153,36 @@ class DiodeCircuit(PerDevice):
             ),
             self.g_on_siemens * stretch - self.g_off_siemens * first,
         )
+
+
+class DiodeConduction:
+    """Conduction of such devices at the voltage across them alone.
+
+    Args:
+        x: states, shape (n,).
+        circuit: of the same devices, on arrays; its resistor does not count.
+    """
+
+    def __init__(self, x: FloatArray, circuit: DiodeCircuit) -> None:
+        c = circuit
+        self._on = x * c.g_on_siemens
+        self._bend = self._on * c.n_on_per_v
+        off = (1 - x) * c.g_off_siemens
+        self._rises, self._b = off * c.forward_v, c.b_forward_per_v
+        self._falls, self._d = off * c.reverse_v, c.b_reverse_per_v
+
+    def current(self, v_v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return current and dI/dV of each."""
+        rising, falling = np.expm1(self._b * v_v), np.expm1(-self._d * v_v)
+        bent = self._bend * np.abs(v_v)
+        i_a = (self._on + bent) * v_v + self._rises * rising - self._falls * falling
+        slope = (
+            self._on
+            + 2 * bent
+            + self._rises * self._b * (rising + 1)
+            + self._falls * self._d * (falling + 1)
+        )
+        return i_a, slope
 
 
 def _root(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hil.errors import UsageError
 from hil.types import FloatArray, IndexArray
-from twin.devices.base import Response, Waveform, Wear
+from twin.devices.base import Conduction, OhmicConduction, Response, Waveform, Wear
 from twin.devices.wear import WearCounter
 
 
@@ -81,6 +81,14 @@ class Population(ABC):
         g_siemens = checked_conductance(_for_each(g_siemens, index))
         x = self._state_of(index, g_siemens, _for_each(v_v, index))
         self._settle(index, np.clip(x, 0.0, 1.0))
+
+    def conduction(self, index: IndexArray) -> Conduction:
+        """Return how some devices conduct as they are now; ohmic unless a model says otherwise."""
+        return OhmicConduction(self.conductance_siemens(index))
+
+    def holds(self, index: IndexArray, v_v: FloatArray) -> NDArray[np.bool_]:
+        """Return whether each device keeps its switches where they are at this voltage."""
+        return self._counter.is_inside(index, v_v)
 
     def wear(self, index: IndexArray) -> Wear:
         """Return what some devices have been through."""

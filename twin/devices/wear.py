@@ -55,6 +55,13 @@ class WearCounter:
         leaves: NDArray[np.bool_] = beyond[SET] | beyond[RESET]
         return begun, leaves
 
+    def is_inside(self, index: IndexArray, v_v: FloatArray) -> NDArray[np.bool_]:
+        """Return whether each voltage is inside the dead band of its device."""
+        inside: NDArray[np.bool_] = (v_v < self._edges_v[SET][index]) & (
+            v_v > -self._edges_v[RESET][index]
+        )
+        return inside
+
     def add(self, index: IndexArray, response: Response, i_peak_a: FloatArray) -> None:
         """Count the charge and the largest current of a drive."""
         self._charge_c[index] += np.abs(response.charge_c)
