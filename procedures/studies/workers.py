@@ -195,6 +195,7 @@ def _keeping_terminal_signals() -> Iterator[None]:
 
 def _end_with_the_parent() -> None:
     """Let this process end when the one that began it is gone, even if that was killed."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pebble's handler exits and clears up nothing
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=[parent], daemon=True).start()
