@@ -43,6 +43,7 @@ class Drops:
         word_v: drops along word lines, (k, n, m), or (k, n, 1) where a line is one node.
         bit_v: rises along bit lines, (k, n, m) or (k, 1, m).
         ideal_a: 2-norm of the currents of all cells if there were no drops, (k,).
+        rounding_a: what rounding of the voltages of cells may do to that norm, (k,).
     """
 
     words: Lines
@@ -52,6 +53,7 @@ class Drops:
     word_v: FloatArray
     bit_v: FloatArray
     ideal_a: FloatArray
+    rounding_a: FloatArray
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,8 @@ class NetworkState:
         """Largest violation of Kirchhoff's current law at any node, over the largest current.
 
         The currents of segments are those that the voltages drive through them; what rounding of
-        these voltages may do is no violation. Where next to no current flows, it is over 10^-7 of
-        the 2-norm of what all cells would carry without wires.
+        these voltages, or of those of the cells, may do is no violation. Where next to no current
+        flows, it is over 10^-7 of the 2-norm of what all cells would carry without wires.
         """
         worst = self.violations_a.copy()
         largest = _NO_CURRENT_RATIO * self.drops.ideal_a
@@ -144,7 +146,7 @@ class NetworkState:
         for lines, along_v in ((drops.words, drops.word_v), (drops.bits, drops.bit_v)):
             wrong = np.abs(lines.residual_a(self.i_cell_a, along_v)) - lines.noise_a(along_v)
             worst = np.maximum(worst, wrong.max(axis=(1, 2)))
-        return worst
+        return np.maximum(worst - drops.rounding_a, 0.0)
 
     @property
     def cells_w(self) -> FloatArray:
