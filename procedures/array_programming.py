@@ -16,14 +16,37 @@ from hil.arrays import Scheme
 from hil.board import Board
 from hil.errors import ParameterError
 from hil.limits import LimitChecker
-from hil.types import CellArray, FloatArray
+from hil.types import BoardInfo, CellArray, FloatArray
 from procedures.programming import EXHAUSTED, REACHED, STUCK, CellOutcome, Tally
 
 OUT_OF_DOSE = "out of dose"
+_BELOW_MOST_RATIO = 0.94  # of the amplitude that would take half-selected cells to their dead band
 _SET, _RESET = 1, -1
 _CAUTION_RATIO = 0.5  # part of the way that a pulse is meant to go: rates grow as a device turns on
 _LARGEST_STEP = 4.0  # between the widths of two pulses in a row
 _STUCK_PULSES = 5  # at the largest width, that move nothing
+
+
+def amplitude_below_bands(info: BoardInfo, name: str, asked_v: float, side: float) -> float:
+    """Return the amplitude asked for, or one that leaves half-selected cells in their dead band.
+
+    Args:
+        info: of the board.
+        name: of the parameter that asks.
+        asked_v: 0 for none.
+        side: +1 for SET, -1 for RESET.
+
+    Raises:
+        ParameterError: none was asked for, and the board is no array.
+    """
+    if asked_v:
+        return asked_v
+    if info.array is None:
+        raise ParameterError(
+            f"parameter {name} = 0 V: station {info.station!r} is no array with dead bands to "
+            f"choose an amplitude by; give one"
+        )
+    return side * _BELOW_MOST_RATIO * info.array.most_v(side)
 
 
 @dataclass(frozen=True)

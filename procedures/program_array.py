@@ -8,21 +8,22 @@ import numpy as np
 from pymeasure.experiment import FloatParameter, IntegerParameter, ListParameter, Parameter
 
 from calibration.disturb import MARGIN_SIGMAS, DisturbModel
-from hil.arrays import Scheme
-from hil.errors import ParameterError
 from hil.limits import LimitChecker
 from hil.station import load_station
 from hil.types import BoardInfo, FloatArray
-from procedures.array_programming import ArrayOutcome, ArrayProgrammer, ArrayWrite
+from procedures.array_map import SCHEMES, chosen_scheme
+from procedures.array_programming import (
+    ArrayOutcome,
+    ArrayProgrammer,
+    ArrayWrite,
+    amplitude_below_bands,
+)
 from procedures.base import BoardProcedure
 from procedures.conductance_targets import HOW, target_matrix
 from procedures.disturb_watch import Cell, DisturbWatch, plan_steps
 from procedures.programming import OUTCOME_COLUMNS
 
-_STATION = "station"
-_SCHEMES = [_STATION, *(scheme.value for scheme in Scheme)]
 _DEFAULT = ArrayWrite(set_v=0.0, reset_v=0.0)
-_BELOW_MOST_RATIO = 0.94  # of the amplitude that would take half-selected cells to their dead band
 
 
 class ProgramArray(BoardProcedure):
@@ -61,7 +62,7 @@ class ProgramArray(BoardProcedure):
         "RESET amplitude", units="V", default=0.0, minimum=-10, maximum=0, description="0 as above"
     )
     write_scheme = ListParameter(
-        "Write scheme", choices=_SCHEMES, default=_STATION, description="How other lines are held"
+        "Write scheme", choices=SCHEMES, default=SCHEMES[0], description="How other lines are held"
     )
     width_min_s = FloatParameter(
         "Shortest pulse", units="s", default=_DEFAULT.width_min_s, minimum=1e-9, maximum=1
@@ -222,19 +223,15 @@ class ProgramArray(BoardProcedure):
             self.metric(name, value, unit)
 
     def _settings(self, info: BoardInfo) -> ArrayWrite:
-        scheme = None if self.write_scheme == _STATION else Scheme(self.write_scheme)
-        amplitudes = {"set_v": self.set_v, "reset_v": self.reset_v}
-        for name, side in (("set_v", 1.0), ("reset_v", -1.0)):
-            if amplitudes[name]:
-                continue
-            if info.array is None:
-                raise ParameterError(
-                    f"parameter {name} = 0 V: station {info.station!r} is no array with dead bands "
-                    f"to choose an amplitude by; give one, or use program-verify"
-                )
-            amplitudes[name] = side * _BELOW_MOST_RATIO * info.array.most_v(side)
+        amplitudes = {
+            "set_v": amplitude_below_bands(info, "set_v", self.set_v, 1.0),
+            "reset_v": amplitude_below_bands(info, "reset_v", self.reset_v, -1.0),
+        }
         same = {field.name for field in fields(ArrayWrite)} & set(self.parameter_names())
         same -= {"write_scheme", *amplitudes}
         return ArrayWrite(
-            **amplitudes, write_scheme=scheme, **{name: getattr(self, name) for name in same}
+            set_v=amplitudes["set_v"],
+            reset_v=amplitudes["reset_v"],
+            write_scheme=chosen_scheme(self.write_scheme),
+            **{name: getattr(self, name) for name in same},
         )

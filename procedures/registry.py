@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from hil.errors import UsageError
 from procedures.base import BoardProcedure
+from procedures.crossbar_map import CrossbarMap
 from procedures.endurance import Endurance
 from procedures.forming import Forming
 from procedures.in_situ_training import InSituTraining
 from procedures.iv_sweep import IVSweep
+from procedures.matvec import MatVec
 from procedures.on_chip_training import OnChipTraining
 from procedures.program_array import ProgramArray
 from procedures.program_verify import ProgramVerify
@@ -28,6 +30,8 @@ PROCEDURES: dict[str, type[BoardProcedure]] = {
     "retention": Retention,
     "endurance": Endurance,
     "program-array": ProgramArray,
+    "crossbar-map": CrossbarMap,
+    "matvec": MatVec,
 }
 
 

@@ -17,7 +17,6 @@ Method = Literal["auto", "cg", "direct"]
 
 _MAX_ROUNDS = 5
 _LEAST_RATIO = 1e-15  # of the currents without wires; a smaller residual is round-off
-_ROUNDING_RATIO = 8 * float(np.finfo(float).eps)  # of the voltages that drops are counted from
 _CLOSE_RATIO = 30.0  # currents with wires this much smaller than without call for another round
 
 _DIRECT_FROM_K, _DIRECT_UP_TO_CELLS, _DIRECT_FROM_LOSS = 64, 4096, 0.5
@@ -209,10 +208,9 @@ class Equations:
         spread = [ports.rows_v, ports.columns_v, rows_from, columns_from]
         if k > 1:
             spread = [np.broadcast_to(x, (k, x.shape[1])) for x in spread]
-        from_v = np.maximum(*(np.abs(x).max(axis=1, initial=0.0) for x in spread[2:]))
-        rounding_a = _ROUNDING_RATIO * norms(at.g_siemens) * from_v
+        rows_from, columns_from = spread[2:]
         drops = Drops(
-            ports.words, ports.bits, spread[2], spread[3], word_v, bit_v, ideal_a, rounding_a
+            ports.words, ports.bits, rows_from, columns_from, word_v, bit_v, at.g_siemens, ideal_a
         )
         return NetworkState(i_cell_a, spread[0], spread[1], ports.wires, n_iterations, drops)
 

@@ -13,6 +13,8 @@ from twin.network_lines import Lines
 _NO_CURRENT_RATIO = 1e-7
 """Currents below this part of all that the cells would carry without wires count as none."""
 
+_ROUNDING_RATIO = 8 * float(np.finfo(float).eps)
+
 
 @dataclass(frozen=True)
 class Wires:
@@ -42,8 +44,8 @@ class Drops:
         columns_v: voltage that each bit line is counted up from, (k, m).
         word_v: drops along word lines, (k, n, m), or (k, n, 1) where a line is one node.
         bit_v: rises along bit lines, (k, n, m) or (k, 1, m).
+        g_siemens: differential conductances, (1 or k, n, m).
         ideal_a: 2-norm of the currents of all cells if there were no drops, (k,).
-        rounding_a: what rounding of the voltages of cells may do to that norm, (k,).
     """
 
     words: Lines
@@ -52,8 +54,16 @@ class Drops:
     columns_v: FloatArray
     word_v: FloatArray
     bit_v: FloatArray
+    g_siemens: FloatArray
     ideal_a: FloatArray
-    rounding_a: FloatArray
+
+    @property
+    def rounding_a(self) -> FloatArray:
+        """What rounding of the voltages that drops are counted from does to ``ideal_a``, (k,)."""
+        from_v = np.maximum(np.abs(self.rows_v).max(axis=1), np.abs(self.columns_v).max(axis=1))
+        squares = (self.g_siemens**2).sum(axis=(1, 2))
+        rounding_a: FloatArray = _ROUNDING_RATIO * np.sqrt(squares) * from_v
+        return rounding_a
 
 
 @dataclass(frozen=True)

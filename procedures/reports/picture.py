@@ -11,13 +11,19 @@ import pandas as pd
 
 from hil.errors import HilError, UsageError
 from hil.store import RunDatabase, RunSummary
+from hil.store.reader import Snapshot
 from procedures.reports.summary import ENERGY_LABELS, provenance, summarise
+from procedures.verdicts import VERDICT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FORMATS = (".png", ".svg", ".pdf")
 _MAX_LINES = 10
+_MARKERS = "xo^s*"
+_WIDE_RATIO = (
+    20  # of the largest conductance of a map to the median, from which colours are logarithmic
+)
 
 Panel = Callable[["Axes"], None]
 
@@ -68,7 +74,13 @@ def _panels(database: RunDatabase, run: RunSummary) -> list[Panel]:
         panels.append(lambda axes: _draw_targets(axes, records, metrics))
     if "Batch accuracy" in records.columns:
         panels.append(lambda axes: _draw_learning(axes, records))
-    if len(readings):
+    if {"Measured current (A)", "Network current (A)"} <= set(records.columns):
+        panels.append(lambda axes: _draw_products(axes, records))
+    maps = [one for one in database.snapshots(run.run_id) if min(one.g_siemens.shape) > 1]
+    if maps:
+        marked = _failed_cells(database, run, records)
+        panels.append(lambda axes: _draw_map(axes, maps[-1], marked))
+    elif len(readings):
         panels.append(lambda axes: _draw_readings(axes, readings))
     energy = database.energy(run.run_id)
     if any(energy.values()):
@@ -96,6 +108,48 @@ def _draw_targets(axes: Axes, records: pd.DataFrame, metrics: dict[str, float]) 
             f"{metrics['accuracy_noisy']:.1%} noisy"
         )
     axes.set(xlabel="target (µS)", ylabel="reached (µS)", title=title)
+
+
+def _draw_products(axes: Axes, records: pd.DataFrame) -> None:
+    measured = records["Measured current (A)"] * 1e6
+    top = float(measured.abs().max()) * 1.05
+    axes.plot([0, top], [0, top], color="0.6", linewidth=1)
+    for name, style in (("Ideal", "o"), ("Network", "s")):
+        predicted = records[f"{name} current (A)"] * 1e6
+        axes.plot(predicted, measured, style, markersize=3, label=name.lower())
+    axes.set(xlabel="predicted (µA)", ylabel="measured (µA)", title="Products")
+    axes.legend(fontsize=8)
+
+
+def _failed_cells(
+    database: RunDatabase, run: RunSummary, records: pd.DataFrame
+) -> dict[str, list[tuple[int, int]]]:
+    """Return the cells that a map found not to work, by outcome."""
+    cells: dict[str, list[tuple[int, int]]] = {}
+    if "Raw conductance (S)" not in records.columns:  # of a crossbar map: all that do not work
+        return cells
+    places = records.drop_duplicates("Device").set_index("Device")[["Row", "Column"]]
+    for event in database.run(run.run_id)["events"]:
+        if event["kind"] == VERDICT:
+            row, column = places.loc[event["data"]["device"]]
+            cells.setdefault(event["data"]["outcome"], []).append((int(row), int(column)))
+    return cells
+
+
+def _draw_map(axes: Axes, found: Snapshot, marked: dict[str, list[tuple[int, int]]]) -> None:
+    shown = found.g_siemens * 1e6
+    is_wide = np.nanmax(shown) > _WIDE_RATIO * np.nanmedian(shown) > 0
+    if is_wide:
+        shown = np.where(shown > 0, shown, np.nan)
+    norm = "log" if is_wide else "linear"
+    image = axes.imshow(shown, cmap="viridis", aspect="equal", norm=norm, zorder=3)
+    axes.figure.colorbar(image, ax=axes, label="conductance (µS)", shrink=0.8)
+    for (outcome, cells), marker in zip(sorted(marked.items()), _MARKERS, strict=False):
+        rows, columns = zip(*cells, strict=True)
+        axes.plot(columns, rows, marker, color="red", label=outcome, linestyle="", zorder=4)
+    if marked:
+        axes.legend(fontsize=7, ncols=len(marked), loc="upper center", bbox_to_anchor=(0.5, -0.13))
+    axes.set(xlabel="column", ylabel="row", title=f"Conductances: {found.name}")
 
 
 def _draw_learning(axes: Axes, records: pd.DataFrame) -> None:

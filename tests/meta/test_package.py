@@ -22,7 +22,7 @@ ROOT = Path(hil.__file__).parents[1]
 COMMAND_LINE_NAMES = [
     *("iv-sweep", "read-array", "pulse-train", "program-verify", "on-chip-training"),
     *("in-situ-training", "read-references", "forming", "retention", "endurance"),
-    *("program-array",),
+    *("program-array", "crossbar-map", "matvec"),
 ]
 
 

@@ -88,7 +88,7 @@ def test_what_cannot_be_meant_is_refused(
 
 def test_a_bank_has_no_dead_bands_to_choose_by(tmp_path: Path) -> None:
     outcome = run(ProgramArray(station="twin", database=str(tmp_path / "a.db")))
-    assert "give one, or use program-verify" in outcome.error
+    assert "to choose an amplitude by; give one" in outcome.error
 
 
 def test_targets_are_what_a_text_says(tmp_path: Path) -> None:
