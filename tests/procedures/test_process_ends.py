@@ -43,6 +43,7 @@ class Bench:
         self.station = station
         self.instruments = build_instruments(small_station(**station))
         self.n_readings = 0
+        self._tail = b""
         self.reading_seen = threading.Condition()
         self.log: list[tuple[str, bytes]] = []
 
@@ -57,7 +58,9 @@ class Bench:
 
     def _note(self, data: bytes) -> None:
         with self.reading_seen:
-            self.n_readings += data.count(b":READ?")
+            received = self._tail + data  # a command may come in two pieces
+            self.n_readings += received.count(b":READ?")
+            self._tail = received[1 - len(b":READ?") :]
             self.reading_seen.notify_all()
 
     def wait_for_readings(self, n: int) -> None:
