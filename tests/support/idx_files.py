@@ -22,7 +22,7 @@ def write_set(folder: Path, name: str, images: Bytes, labels: Bytes, gz: bool = 
     """Write images and labels of the set ``train`` or ``t10k``."""
     for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
         path = folder / f"{name}-{kind}-ubyte{'.gz' if gz else ''}"
-        path.write_bytes(gzip.compress(idx(array)) if gz else idx(array))
+        path.write_bytes(gzip.compress(idx(array), mtime=0) if gz else idx(array))
 
 
 def images_of(blocks: list[list[int]]) -> Bytes:
