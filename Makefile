@@ -22,7 +22,7 @@ $(VENV)/.main: $(BIN)/python pyproject.toml
 
 # badcrossbar is a peer of the tests; pycairo, which it needs for plots alone, would need a compiler.
 $(VENV)/.all: $(VENV)/.main
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plot,parquet,cluster,gui,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plot,fast,parquet,cluster,gui,dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps badcrossbar==1.1.0 pathvalidate
 	@touch $@
 

@@ -1,0 +1,88 @@
+"""The weights seam: what a learning algorithm may ask of a tile, simulated or on a board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+WeightArray = NDArray[np.float32]
+PulseArray = NDArray[np.int32]
+
+
+@dataclass
+class TileCounts:
+    """What has been done to a tile since it was made.
+
+    Attributes:
+        n_pulses: pulses that reached a cell, SET and RESET together.
+        n_slots: times at which lines could have fired together; a slot lasts one pulse.
+        n_updates: vectors that were pulsed into it.
+        n_reads: columns or rows that were read.
+        n_products: vectors that were multiplied with it, either way.
+        energy_j: of all of these.
+        time_s: that they took on the tile.
+    """
+
+    n_pulses: int = 0
+    n_slots: int = 0
+    n_updates: int = 0
+    n_reads: int = 0
+    n_products: int = 0
+    energy_j: float = 0.0
+    time_s: float = 0.0
+
+
+class Tile(Protocol):
+    """An array of cells that hold weights, changed by pulses. Weights have no unit.
+
+    Rows are outputs, columns inputs: ``matvec`` maps (k, n_columns) to (k, n_rows).
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, n_columns): outputs and inputs."""
+        ...
+
+    @property
+    def counts(self) -> TileCounts:
+        """What has been done so far."""
+        ...
+
+    def update(self, x: WeightArray, d: WeightArray, rate: float) -> None:
+        """Pulse outer products into the tile, so that on average W changes by -rate d^T x.
+
+        Samples are pulsed one after the other, as stochastic trains on all lines at once. Wears
+        every cell where two lines fire together.
+
+        Args:
+            x: on the columns, shape (k, n_columns).
+            d: on the rows, shape (k, n_rows).
+            rate: learning rate.
+        """
+        ...
+
+    def pulse(self, n_pulses: PulseArray) -> None:
+        """Give every cell a number of pulses, shape (n_rows, n_columns); negative ones are RESET.
+
+        Costs as many slots as the largest number, one row after the other.
+        """
+        ...
+
+    def read_column(self, column: int) -> WeightArray:
+        """Read the weights of one column, shape (n_rows,)."""
+        ...
+
+    def read_row(self, row: int) -> WeightArray:
+        """Read the weights of one row, shape (n_columns,)."""
+        ...
+
+    def matvec(self, x: WeightArray) -> WeightArray:
+        """Return x W^T of each input, (k, n_columns) to (k, n_rows)."""
+        ...
+
+    def matvec_transposed(self, d: WeightArray) -> WeightArray:
+        """Return d W of each vector of errors, (k, n_rows) to (k, n_columns)."""
+        ...
