@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +48,11 @@ class Tile(Protocol):
         ...
 
     @property
+    def dw_min(self) -> float:
+        """Change of a mean cell by one pulse at weight 0."""
+        ...
+
+    @property
     def counts(self) -> TileCounts:
         """What has been done so far."""
         ...
@@ -86,3 +92,7 @@ class Tile(Protocol):
     def matvec_transposed(self, d: WeightArray) -> WeightArray:
         """Return d W of each vector of errors, (k, n_rows) to (k, n_columns)."""
         ...
+
+
+TileMaker = Callable[[tuple[int, int], int], Tile]
+"""Makes a tile of a shape (n_rows, n_columns) with a seed."""

@@ -280,7 +280,7 @@ class SimulatedTile:
         return key_of(self._seed, self._n_done)
 
     def _noise(self) -> np.random.Generator:
-        return np.random.Generator(np.random.SFC64(key_of(self._next_key(), _READ)))
+        return np.random.default_rng(key_of(self._next_key(), _READ))
 
     def _lines(self, values: WeightArray, axis: int, name: str) -> WeightArray:
         values = np.ascontiguousarray(np.atleast_2d(values), dtype=np.float32)
