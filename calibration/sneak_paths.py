@@ -8,18 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from calibration.sneak_problem import CurrentProblem
+from calibration.array_model import ArrayModel
+from calibration.sneak_problem import CurrentErrors
 from calibration.sneak_readings import CellCurrents
 from hil.applied import apply_records
 from hil.arrays import ArrayInfo, CellKind, Scheme
-from hil.errors import UsageError
+from hil.errors import UnmodelledError, UsageError
 from hil.instruments.accuracy import KEITHLEY_2400
 from hil.station import Station
 from hil.types import BoardInfo, FloatArray, Readings
 
 MAX_CELLS = 4096
-"""Largest array: sensitivities are a dense matrix of as many columns. Readings at two voltages have
-two unknowns for each cell."""
+"""Largest array under one scheme at one voltage, half of it under two: what is known of all
+currents together is a dense matrix. 1024 cells take seconds, 4096 minutes."""
+
+_START_SIEMENS = 5e-5
+_MAX_ITERATIONS = 30
+_CLOSE_RATIO = 1e-7  # of the largest conductance, for the last step
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,11 @@ class Corrected:
         g_expanded_siemens: expanded uncertainty (k = 2): noise, offsets and gains of the
             instrument, noise of the devices, tolerance of the lines, and how much of the
             conductance is that of OFF switches. How else the I-V of a device differs in shape from
-            its record is not in it.
+            its record is in it only as far as the currents contradict each other.
         v_read_v: across the device.
         residual_ratio: rms of measured minus modelled currents, over that of the measured ones.
-            One scheme has as many unknowns as currents and leaves none; two schemes tell whether
-            the model fits.
+            One scheme at one voltage has as many unknowns as currents and leaves none; more tell
+            whether the model fits.
         n_iterations: of Gauss-Newton.
     """
 
@@ -53,13 +58,14 @@ def correct_sneak_paths(
     """Find the conductances with which the array would give the currents that were measured.
 
     The network is that of ``ArrayModel``: lines as the station says, cells with the nominal shape
-    of their records. Gauss-Newton with exact sensitivities; repeated readings of a cell are
-    averaged.
+    of their records. Generalised least squares by Gauss-Newton: currents count by their joint
+    covariance (``CurrentErrors``), which says what they have in common. Where more currents than
+    conductances disagree beyond it, all uncertainties grow by the ratio (Birge, Phys. Rev. 40, 207,
+    1932).
 
     Half-selected cells conduct at other voltages than the read voltage, and devices differ from
     their records in how they do: that is the largest error of all schemes but the grounded one.
-    Readings at two voltages, V and V/2 say, take most of it out: which part of the conductance of
-    each device is that of OFF switches is then an unknown as well.
+    Readings at two voltages, V and V/2 say, take most of it out.
 
     Args:
         station: of the board.
@@ -75,47 +81,56 @@ def correct_sneak_paths(
     array = _passive_array(info)
     correction = apply_records(station, KEITHLEY_2400, info.identity).correction
     currents = CellCurrents.of(taken, info, correction)
-    if currents.n_unknowns > MAX_CELLS:
+    if len(currents.i_a) > MAX_CELLS:
         raise UsageError(
-            f"{len(info.devices)} cells under {currents.n_schemes} schemes and voltages are "
-            f"{currents.n_unknowns} unknowns: sneak paths are taken out with {MAX_CELLS} at most; "
-            f"read under one scheme at one voltage"
+            f"{len(info.devices)} cells give {len(currents.i_a)} currents under these schemes and "
+            f"voltages: sneak paths are taken out of {MAX_CELLS} at most; read under one scheme at "
+            f"one voltage, or grounded"
         )
-    problem = CurrentProblem(station, info, array, correction, currents)
-    found = problem.solve(_start(info, array, currents, next(iter(taken))))
-    return Corrected(
-        g_siemens=found.g_siemens.reshape(info.shape),
-        g_expanded_siemens=found.g_expanded_siemens.reshape(info.shape),
-        v_read_v=currents.v_read_v,
-        residual_ratio=float(linalg.norm(found.missing_a) / linalg.norm(currents.i_a)),
-        n_iterations=found.n_iterations,
+    nplc, tolerance = station.table.smu.read_nplc, info.tolerance_ratio
+    errors = CurrentErrors(currents, correction, nplc, array.read_noise_ratio, tolerance)
+    v_read_v = float(currents.v_read_v.max())
+    return _solve(ArrayModel(station, info, v_read_v), errors, info.shape, v_read_v)
+
+
+def _solve(
+    model: ArrayModel, errors: CurrentErrors, shape: tuple[int, int], v_read_v: float
+) -> Corrected:
+    currents, driven = errors.currents, errors.currents.driven
+    g = np.full(shape[0] * shape[1], _START_SIEMENS)
+    g *= currents.i_a.sum() / model.sense(g, driven).i_a.sum()
+    for n_iterations in range(1, _MAX_ITERATIONS + 1):
+        sensed = model.sense(g, driven)
+        missing_a = currents.i_a - sensed.i_a
+        covariance = errors.covariance(sensed, model.off_part(g))
+        step, deviation = _least_squares(sensed.by_g, missing_a, covariance)
+        if np.abs(step).max() <= _CLOSE_RATIO * np.abs(g).max():
+            return Corrected(
+                g_siemens=g.reshape(shape),
+                g_expanded_siemens=2 * deviation.reshape(shape),
+                v_read_v=v_read_v,
+                residual_ratio=float(linalg.norm(missing_a) / linalg.norm(currents.i_a)),
+                n_iterations=n_iterations,
+            )
+        g = g + step
+    raise UnmodelledError(
+        f"sneak paths: no conductances were found after {_MAX_ITERATIONS} iterations; are the "
+        f"resistances of the lines in [array] those of this array?"
     )
 
 
-def _start(info: BoardInfo, array: ArrayInfo, currents: CellCurrents, scheme: Scheme) -> FloatArray:
-    """Return conductances as if lines had no resistance, and conductances no voltage."""
-    n_rows, n_columns = info.shape
-    raw = (currents.i_a[: n_rows * n_columns] / currents.v_read_v).reshape(info.shape)
-    if scheme is Scheme.FLOATING:
-        return np.maximum(raw * _floating_share(n_rows, n_columns), 0.0).ravel()
-    along, against = array.bands_v(currents.v_read_v)
-    share = {
-        Scheme.GROUNDED: 0.0,
-        Scheme.HALF: 1 / 2,
-        Scheme.THIRD: 1 / 3,
-        Scheme.SDC: along / (2 * along + against),
-    }[scheme]
-    column = raw.sum(axis=0) / (1 - share + n_rows * share)
-    start: FloatArray = np.maximum((raw - share * column) / (1 - share), 0.0).ravel()
-    return start
-
-
-def _floating_share(n_rows: int, n_columns: int) -> float:
-    """Return which part of the current flows through the cell that is read, if all are alike."""
-    others = (n_rows - 1, (n_rows - 1) * (n_columns - 1), n_columns - 1)
-    if not all(others):
-        return 1.0
-    return 1 / (1 + 1 / sum(1 / n for n in others))
+def _least_squares(
+    slopes: FloatArray, missing: FloatArray, covariance: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return unknowns x with slopes @ x = missing, and their standard deviations."""
+    n_rows, n = slopes.shape
+    lower = linalg.cholesky(covariance, lower=True)
+    white = linalg.solve_triangular(lower, np.column_stack([slopes, missing]), lower=True)
+    (r,) = linalg.qr(white, mode="r")
+    inverse = linalg.solve_triangular(r[:n, :n], np.eye(n))
+    left = linalg.norm(r[n : n + 1, n])  # of the whitened currents, what no unknowns give
+    birge_ratio = max(1.0, float(left) / np.sqrt(max(n_rows - n, 1)))
+    return inverse @ r[:n, n], birge_ratio * linalg.norm(inverse, axis=1)
 
 
 def _passive_array(info: BoardInfo) -> ArrayInfo:
@@ -124,10 +139,5 @@ def _passive_array(info: BoardInfo) -> ArrayInfo:
         raise UsageError(
             f"board {info.kind!r} isolates the cells that it reads: there are no sneak paths to "
             f"take out"
-        )
-    if len(info.devices) > MAX_CELLS:
-        raise UsageError(
-            f"an array of {info.shape[0]} x {info.shape[1]} has {len(info.devices)} cells: sneak "
-            f"paths are taken out of {MAX_CELLS} at most; read it grounded"
         )
     return array
