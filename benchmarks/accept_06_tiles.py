@@ -23,10 +23,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
 from hil.tiles import WeightArray
+from twin.tiles import kernels
 from twin.tiles.responses import SoftBounds
 from twin.tiles.tile import SimulatedTile
 
@@ -130,7 +130,7 @@ def main() -> int:
             steps = {"exact": ours(n, x, d, rate, False), "folded": ours(n, x, d, rate, True)}
             if HAS_PEER:
                 steps["aihwkit"] = peer(n, x, d, rate)
-            numba.set_num_threads(1)
+            kernels.N_THREADS = 1
             for step in steps.values():
                 step()
             took: dict[str, list[float]] = {name: [] for name in steps}
@@ -142,7 +142,7 @@ def main() -> int:
                 for name, values in took.items()
             }
             speed.setdefault("aihwkit", MEASURED[regime, n])
-            numba.set_num_threads(os.cpu_count() or 1)
+            kernels.N_THREADS = os.cpu_count() or 1
             steps["exact"]()
             both = n * n * BATCH / statistics.median(wall_s(steps["exact"]) for _ in range(5)) / 1e6
             for name, folded in (("exact", False), ("folded", True)):

@@ -30,6 +30,15 @@ _u32, _u64, _f32 = np.uint32, np.uint64, np.float32
 _LINEAR, _EXPONENTIAL, _POWER = int(Law.LINEAR), int(Law.EXPONENTIAL), int(Law.POWER)
 
 
+N_THREADS = numba.get_num_threads()
+"""That large updates are shared among."""
+
+
+def use_threads(are_worth_it: bool) -> None:
+    """Let the updates that follow use all threads, or only the one that calls."""
+    numba.set_num_threads(N_THREADS if are_worth_it else 1)
+
+
 @numba.njit(inline="always")
 def _mix64(value):
     z = _u64(value) + _u64(0x9E3779B97F4A7C15)
@@ -169,14 +178,129 @@ def make_update(law: int, is_additive: bool, has_write_noise: bool) -> Callable[
     mean_step = _step_of(law)
     has_slope = law == _LINEAR
 
+    # A row is a tuple of arrays: weights, up, up_slope, down, down_slope, low, high, noise_up,
+    # noise_down. A line is the values and trains of the columns in one sample.
+
     @numba.njit(inline="always")
-    def pulsed(w, is_up, size, slope, low, high, noise, constants, sigma, z):
-        step = mean_step(is_up, w, size, slope, low, high, constants)
+    def pulsed(row, j, w, is_up, constants, sigma, z):
+        size = row[1][j] if is_up else row[3][j]
+        slope = row[2][j] if is_up else row[4][j]
+        step = mean_step(is_up, w, size, slope, row[5][j], row[6][j], constants)
         if is_additive:
+            noise = row[7][j] if is_up else row[8][j]
             moved = w + (step + noise * (sigma * z))
         else:
             moved = w + step * (_f32(1) + sigma * z)
-        return min(high, max(low, moved))
+        return min(row[6][j], max(row[5][j], moved))
+
+    @numba.njit(inline="always")
+    def folded_pulses(row, j, w, is_up, constants, sigma, z, n):
+        size = row[1][j] if is_up else row[3][j]
+        slope = row[2][j] if is_up else row[4][j]
+        step = mean_step(is_up, w, size, slope, row[5][j], row[6][j], constants)
+        over = step
+        if is_additive:
+            over = row[7][j] if is_up else row[8][j]
+        moved = w + (step * n + over * (sigma * (np.sqrt(n) * z)))
+        return min(row[6][j], max(row[5][j], moved))
+
+    @numba.njit
+    def pulse_few(row, values, trains, train, d_down, few, k1, k2, constants, sigma, is_folded):
+        w, n_columns = row[0], len(row[0])
+        for j in few:
+            n = _count(train & trains[j])
+            if n == 0:
+                continue
+            is_up, wj, bits = (values[j] < 0) != d_down, w[j], _u32(0)
+            if is_folded:
+                z = _LEVELS[_draw(_u32(k1 + _u32(j)), k2) >> _u32(20)]
+                w[j] = folded_pulses(row, j, wj, is_up, constants, sigma, z, _f32(n))
+                continue
+            for q in range(n):
+                if q % 2 == 0:
+                    bits = _draw(_u32(k1 + _u32(q * n_columns + j)), k2)
+                    z = _LEVELS[bits >> _u32(20)]
+                else:
+                    z = _LEVELS[_u32(bits >> _u32(8)) & _u32(4095)]
+                wj = pulsed(row, j, wj, is_up, constants, sigma, z)
+            w[j] = wj
+
+    @numba.njit
+    def pulse_once(row, values, trains, d_down, k1, k2, constants, sigma):
+        w = row[0]
+        for j in range(len(w)):
+            wj, is_up = w[j], (values[j] < 0) != d_down
+            z = _LEVELS[_draw(_u32(k1 + _u32(j)), k2) >> _u32(20)]
+            moved = pulsed(row, j, wj, is_up, constants, sigma, z)
+            w[j] = moved if trains[j] != 0 else wj
+
+    @numba.njit
+    def pulse_folded(row, values, trains, train, d_down, k1, k2, constants, sigma):
+        w = row[0]
+        for j in range(len(w)):
+            wj, n, is_up = w[j], _f32(_count(train & trains[j])), (values[j] < 0) != d_down
+            z = _LEVELS[_draw(_u32(k1 + _u32(j)), k2) >> _u32(20)]
+            moved = folded_pulses(row, j, wj, is_up, constants, sigma, z, n)
+            w[j] = moved if n > 0 else wj
+
+    @numba.njit(inline="always")
+    def pulse_block(row, values, counts, most, d_down, place, n_columns, k2, constants, sigma):
+        w = row[0]
+        for q in range(0, most, 2):
+            first, q1 = _u32(place + _u32(q * n_columns)), _u32(q)
+            for j in range(len(w)):
+                wj, n, is_up = w[j], counts[j], (values[j] < 0) != d_down
+                bits = _draw(_u32(first + _u32(j)), k2)
+                moved = pulsed(row, j, wj, is_up, constants, sigma, _LEVELS[bits >> _u32(20)])
+                wj = moved if n > q1 else wj
+                z = _LEVELS[_u32(bits >> _u32(8)) & _u32(4095)]
+                moved = pulsed(row, j, wj, is_up, constants, sigma, z)
+                w[j] = moved if n > _u32(q1 + _u32(1)) else wj
+
+    @numba.njit(inline="always")
+    def part(row, first, last):
+        return (
+            row[0][first:last],
+            row[1][first:last],
+            row[2][first:last],
+            row[3][first:last],
+            row[4][first:last],
+            row[5][first:last],
+            row[6][first:last],
+            row[7][first:last],
+            row[8][first:last],
+        )
+
+    @numba.njit
+    def pulse_blocks(row, values, trains, train, d_down, k1, k2, constants, sigma):
+        counts, n_columns = np.empty(_BLOCK, np.uint32), len(row[0])
+        for first in range(0, n_columns, _BLOCK):
+            last, most = min(first + _BLOCK, n_columns), _u32(0)
+            for t in range(last - first):
+                counts[t] = _count(train & trains[first + t])
+                most = max(most, counts[t])
+            block, place = part(row, first, last), _u32(k1 + _u32(first))
+            pulse_block(
+                block,
+                values[first:last],
+                counts,
+                np.int64(most),
+                d_down,
+                place,
+                n_columns,
+                k2,
+                constants,
+                sigma,
+            )
+
+    @numba.njit
+    def see(row, seen, trains, train, k1, k2, write_sigma):
+        w = row[0]
+        place = _u32(k1 + _u32(WRITE_PLACE * len(w)))
+        for j in range(len(w)):
+            if train & trains[j]:
+                z = _LEVELS[_draw(_u32(place + _u32(j)), k2) >> _u32(20)]
+                seen[j] = w[j] + write_sigma * z
 
     @numba.njit(parallel=True)
     def update(
@@ -201,144 +325,51 @@ def make_update(law: int, is_additive: bool, has_write_noise: bool) -> Callable[
         sigma,
         write_sigma,
         key,
-        folded,
+        is_folded,
     ):
         n_rows, n_columns = w.shape
         for i in numba.prange(n_rows):
-            counts = np.empty(_BLOCK, np.uint32)
-            wi, upi, downi, lowi, highi = w[i], up[i], down[i], low[i], high[i]
-            up_slopei = up_slope[i] if has_slope else up[i]
-            down_slopei = down_slope[i] if has_slope else down[i]
-            noise_upi = noise_up[i] if is_additive else up[i]
-            noise_downi = noise_down[i] if is_additive else down[i]
+            slopes = (up_slope[i], down_slope[i]) if has_slope else (up[i], down[i])
+            noises = (noise_up[i], noise_down[i]) if is_additive else (up[i], down[i])
+            row = (
+                w[i],
+                up[i],
+                slopes[0],
+                down[i],
+                slopes[1],
+                low[i],
+                high[i],
+                noises[0],
+                noises[1],
+            )
             for s in range(x.shape[0]):
                 train = d_trains[s, i]
-                if train == 0:
+                if train == 0 or n_fired[s] == 0:
                     continue
                 key64 = _mix64(key + _u64(s * n_rows + i))
-                k1, k2 = _u32(key64), _u32(key64 >> _u64(32))
-                d_down = d[s, i] < 0
-                xs, trains = x[s], x_trains[s]
+                k1, k2, d_down = _u32(key64), _u32(key64 >> _u64(32)), d[s, i] < 0
+                values, trains = x[s], x_trains[s]
                 if n_fired[s] * _FEW < n_columns:
-                    for t in range(n_fired[s]):
-                        j = columns[s, t]
-                        n = _count(train & trains[j])
-                        if n == 0:
-                            continue
-                        is_up = (xs[j] < 0) != d_down
-                        size = upi[j] if is_up else downi[j]
-                        slope = up_slopei[j] if is_up else down_slopei[j]
-                        noise = noise_upi[j] if is_up else noise_downi[j]
-                        wj, bits = wi[j], _u32(0)
-                        if folded and n_slots[s] > 1:
-                            bits = _draw(_u32(k1 + _u32(j)), k2)
-                            z, many = _LEVELS[bits >> _u32(20)], _f32(n)
-                            step = mean_step(is_up, wj, size, slope, lowi[j], highi[j], constants)
-                            over = noise if is_additive else step
-                            wj = wj + (step * many + over * (sigma * (np.sqrt(many) * z)))
-                            wj = min(highi[j], max(lowi[j], wj))
-                        else:
-                            for q in range(n):
-                                if q % 2 == 0:
-                                    bits = _draw(_u32(k1 + _u32(q * n_columns + j)), k2)
-                                    z = _LEVELS[bits >> _u32(20)]
-                                else:
-                                    z = _LEVELS[_u32(bits >> _u32(8)) & _u32(4095)]
-                                wj = pulsed(
-                                    wj,
-                                    is_up,
-                                    size,
-                                    slope,
-                                    lowi[j],
-                                    highi[j],
-                                    noise,
-                                    constants,
-                                    sigma,
-                                    z,
-                                )
-                        wi[j] = wj
+                    pulse_few(
+                        row,
+                        values,
+                        trains,
+                        train,
+                        d_down,
+                        columns[s, : n_fired[s]],
+                        k1,
+                        k2,
+                        constants,
+                        sigma,
+                        is_folded and n_slots[s] > 1,
+                    )
                 elif n_slots[s] == 1:
-                    for j in range(n_columns):
-                        is_up = (xs[j] < 0) != d_down
-                        size = upi[j] if is_up else downi[j]
-                        slope = up_slopei[j] if is_up else down_slopei[j]
-                        noise = noise_upi[j] if is_up else noise_downi[j]
-                        wj = wi[j]
-                        z = _LEVELS[_draw(_u32(k1 + _u32(j)), k2) >> _u32(20)]
-                        moved = pulsed(
-                            wj, is_up, size, slope, lowi[j], highi[j], noise, constants, sigma, z
-                        )
-                        wi[j] = moved if trains[j] != 0 else wj
-                elif folded:
-                    for j in range(n_columns):
-                        n = _f32(_count(train & trains[j]))
-                        is_up = (xs[j] < 0) != d_down
-                        size = upi[j] if is_up else downi[j]
-                        slope = up_slopei[j] if is_up else down_slopei[j]
-                        noise = noise_upi[j] if is_up else noise_downi[j]
-                        wj = wi[j]
-                        z = _LEVELS[_draw(_u32(k1 + _u32(j)), k2) >> _u32(20)]
-                        step = mean_step(is_up, wj, size, slope, lowi[j], highi[j], constants)
-                        over = noise if is_additive else step
-                        moved = wj + (step * n + over * (sigma * (np.sqrt(n) * z)))
-                        moved = min(highi[j], max(lowi[j], moved))
-                        wi[j] = moved if n > 0 else wj
+                    pulse_once(row, values, trains, d_down, k1, k2, constants, sigma)
+                elif is_folded:
+                    pulse_folded(row, values, trains, train, d_down, k1, k2, constants, sigma)
                 else:
-                    for first in range(0, n_columns, _BLOCK):
-                        last = min(first + _BLOCK, n_columns)
-                        most = _u32(0)
-                        tb = trains[first:last]
-                        for t in range(last - first):
-                            n = _count(train & tb[t])
-                            counts[t] = n
-                            most = max(most, n)
-                        wb, xb = wi[first:last], xs[first:last]
-                        upb, downb = upi[first:last], downi[first:last]
-                        up_slopeb = up_slopei[first:last]
-                        down_slopeb = down_slopei[first:last]
-                        noise_upb, noise_downb = noise_upi[first:last], noise_downi[first:last]
-                        lowb, highb = lowi[first:last], highi[first:last]
-                        for q in range(0, np.int64(most), 2):
-                            place, q1 = _u32(k1 + _u32(q * n_columns + first)), _u32(q)
-                            for t in range(last - first):
-                                is_up = (xb[t] < 0) != d_down
-                                size = upb[t] if is_up else downb[t]
-                                slope = up_slopeb[t] if is_up else down_slopeb[t]
-                                noise = noise_upb[t] if is_up else noise_downb[t]
-                                bits = _draw(_u32(place + _u32(t)), k2)
-                                wj, n = wb[t], counts[t]
-                                moved = pulsed(
-                                    wj,
-                                    is_up,
-                                    size,
-                                    slope,
-                                    lowb[t],
-                                    highb[t],
-                                    noise,
-                                    constants,
-                                    sigma,
-                                    _LEVELS[bits >> _u32(20)],
-                                )
-                                wj = moved if n > q1 else wj
-                                moved = pulsed(
-                                    wj,
-                                    is_up,
-                                    size,
-                                    slope,
-                                    lowb[t],
-                                    highb[t],
-                                    noise,
-                                    constants,
-                                    sigma,
-                                    _LEVELS[_u32(bits >> _u32(8)) & _u32(4095)],
-                                )
-                                wb[t] = moved if n > _u32(q1 + _u32(1)) else wj
+                    pulse_blocks(row, values, trains, train, d_down, k1, k2, constants, sigma)
                 if has_write_noise:
-                    seeni = seen[i]
-                    place = _u32(k1 + _u32(WRITE_PLACE * n_columns))
-                    for j in range(n_columns):
-                        if train & trains[j]:
-                            z = _LEVELS[_draw(_u32(place + _u32(j)), k2) >> _u32(20)]
-                            seeni[j] = wi[j] + write_sigma * z
+                    see(row, seen[i], trains, train, k1, k2, write_sigma)
 
     return update

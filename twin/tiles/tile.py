@@ -21,6 +21,7 @@ try:
 except ImportError:  # without the extra 'fast': the same numbers, slowly
     kernels = None  # type: ignore[assignment]
 
+_MANY_VISITS = 1 << 17  # of cells, from which threads are worth their start
 _COLUMNS, _ROWS, _CELLS, _READ = range(4)  # streams of an update
 
 
@@ -178,6 +179,8 @@ class SimulatedTile:
         columns = np.empty(x.shape, np.int32)
         n_fired = np.empty(len(x), np.int64)
         kernels.list_fired(x_trains, columns, n_fired)
+        n_visits = n_fired @ np.count_nonzero(d_trains, axis=1)
+        kernels.use_threads(bool(n_visits > _MANY_VISITS))
         noise_up = cells.up if cells.noise_up is None else cells.noise_up
         noise_down = cells.down if cells.noise_down is None else cells.noise_down
         update = kernels.make_update(
