@@ -21,7 +21,7 @@ try:
 except ImportError:  # without the extra 'fast': the same numbers, slowly
     kernels = None  # type: ignore[assignment]
 
-_MANY_VISITS = 1 << 17  # of cells, from which threads are worth their start
+_MANY_PULSES = 1 << 17  # from which threads are worth their start
 _COLUMNS, _ROWS, _CELLS, _READ = range(4)  # streams of an update
 
 
@@ -115,8 +115,9 @@ class SimulatedTile:
         draw = reference.draw_trains if kernels is None else _trains
         x_trains, x_fired = draw(x, plan.x_scales, plan.n_slots, x_key)
         d_trains, d_fired = draw(d, plan.d_scales, plan.n_slots, d_key)
-        self._pulse(x, x_trains, d, d_trains, plan.n_slots, cell_key)
-        self._count(int((x_fired * d_fired).sum()), int(plan.n_slots.sum()), len(x))
+        n_pulses = int(np.vdot(x_fired, d_fired))
+        self._pulse(x, x_trains, d, d_trains, plan.n_slots, cell_key, n_pulses)
+        self._count(n_pulses, int(plan.n_slots.sum()), len(x))
 
     def pulse(self, n_pulses: PulseArray) -> None:
         """Give every cell a number of pulses; see ``Tile.pulse``.
@@ -140,8 +141,9 @@ class SimulatedTile:
             d_trains[np.arange(len(used)), used] = (1 << MAX_SLOTS) - 1
             n_slots = now[used].max(axis=1).astype(np.int64)
             key = key_of(self._next_key(), _CELLS)
-            self._pulse(x, trains, d, d_trains, np.maximum(n_slots, 2), key)
-            self._count(int(now.sum()), int(n_slots.sum()), 0)
+            made = int(now.sum())
+            self._pulse(x, trains, d, d_trains, np.maximum(n_slots, 2), key, made)
+            self._count(made, int(n_slots.sum()), 0)
             left = left - now
 
     def _plan(self, x: WeightArray, d: WeightArray, rate: float) -> TrainPlan:
@@ -169,6 +171,7 @@ class SimulatedTile:
         d_trains: NDArray[np.uint32],
         n_slots: NDArray[np.int64],
         key: int,
+        n_pulses: int,
     ) -> None:
         cells = self._cells
         lines = (x, x_trains, d, d_trains)
@@ -179,8 +182,7 @@ class SimulatedTile:
         columns = np.empty(x.shape, np.int32)
         n_fired = np.empty(len(x), np.int64)
         kernels.list_fired(x_trains, columns, n_fired)
-        n_visits = n_fired @ np.count_nonzero(d_trains, axis=1)
-        kernels.use_threads(bool(n_visits > _MANY_VISITS))
+        kernels.use_threads(n_pulses > _MANY_PULSES)
         noise_up = cells.up if cells.noise_up is None else cells.noise_up
         noise_down = cells.down if cells.noise_down is None else cells.noise_down
         update = kernels.make_update(
