@@ -285,12 +285,14 @@ class TwinCrossbar(CheckedBoard):
         )
 
     def _fluctuation(self, cells: CellArray, outputs: list[CrossbarOutputs]) -> FloatArray:
-        """Return the noise of the devices that were read."""
+        """Return the noise of the devices on the column of each cell: half-selected ones too."""
         ratio = self._array.read_noise_ratio
-        through_a = np.array(
-            [out.state.i_cell_a[0, i, j] for out, (i, j) in zip(outputs, cells, strict=True)]
-        )
-        noise_a: FloatArray = ratio * through_a * self._rng.standard_normal(len(cells))
+        each_a = [
+            out.state.i_cell_a[0, :, column]
+            for out, column in zip(outputs, cells[:, 1], strict=True)
+        ]
+        noise_a: FloatArray = ratio * np.linalg.norm(each_a, axis=1)
+        noise_a *= self._rng.standard_normal(len(cells))
         return noise_a
 
     def _mean_cell_a(self, parts: list[CrossbarOutputs], times_s: Sequence[float]) -> FloatArray:

@@ -66,7 +66,7 @@ def test_two_percent_where_raw_readings_are_off_by_factors() -> None:
         passes = [
             board.measure(board.info.all_cells, v_v, scheme=Scheme.HALF)
             for v_v in TWO_VOLTAGES
-            for _ in range(4)
+            for _ in range(24)
         ]
         taken = {Scheme.HALF: Readings.join(passes)}
         found = correct_sneak_paths(station, board.info, taken).g_siemens.ravel()
