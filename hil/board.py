@@ -12,6 +12,7 @@ from hil.arrays import Coding, Scheme
 from hil.clock import Clock
 from hil.limits import DeviceLimits
 from hil.patterns import LineDrive, LinePattern
+from hil.tiles import Tile
 from hil.types import (
     BoardInfo,
     Dopant,
@@ -146,6 +147,17 @@ class Board(Protocol):
         Raises:
             UnsupportedError: the board has no neuron circuit (``Capability.INFER``).
             UsageError: layers that do not fit together, or a device twice.
+        """
+        ...
+
+    def make_tile(self, shape: tuple[int, int], seed: int) -> Tile:
+        """Return a new tile of simulated devices, (n_rows, n_columns); costs milliseconds.
+
+        What is done to it counts on the tile, not on this board. Real devices become tiles by
+        ``procedures.board_tiles``, through the other methods of this class.
+
+        Raises:
+            UnsupportedError: the board is made of devices (no ``Capability.TILES``).
         """
         ...
 

@@ -325,6 +325,37 @@ class NeuronsTable(_Table):
         return self
 
 
+class TilesTable(_Table):
+    """``[tiles]``: simulated devices of tiles, in place of all tables of devices.
+
+    Everything here is assumed unless ``device`` is a published preset.
+
+    Attributes:
+        device: ``soft-bounds``, ``grid`` (ideal devices with discrete weights), ``msdc`` (the
+            project's own device as a table), or a published preset.
+        n_states: range over step; of ``soft-bounds`` and ``grid``.
+        device_spread: of steps and bounds from device to device, relative; not of presets.
+        cycle_noise: of a step from pulse to pulse, relative; of ``soft-bounds``.
+        read_noise: standard deviation of a weight that is read, of the range -1 to 1.
+        input_bits: of the converter before a tile; 0 for an exact one.
+        output_bits: of the converter behind a tile; 0 for an exact one.
+        output_noise: standard deviation of a product, in units of its output.
+        max_slots: of an update, at most.
+        is_folded: take all pulses of a sample on a cell as one step.
+    """
+
+    device: str = "soft-bounds"
+    n_states: float = Field(default=10, ge=1, allow_inf_nan=False)
+    device_spread: float = Field(default=0.3, ge=0, le=2)
+    cycle_noise: float = Field(default=0.3, ge=0, le=5)
+    read_noise: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    input_bits: int = Field(default=0, ge=0, le=16)
+    output_bits: int = Field(default=0, ge=0, le=16)
+    output_noise: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    max_slots: int = Field(default=31, ge=1, le=31)
+    is_folded: bool = False
+
+
 class CalibrationTable(_Table):
     """``[calibration]``: the records that readings are corrected with.
 
@@ -374,7 +405,24 @@ class StationTable(_Table):
     calibration: CalibrationTable = Field(default_factory=CalibrationTable)
     neurons: NeuronsTable | None = None
     array: ArrayTable | None = None
+    tiles: TilesTable | None = None
     devices: dict[str, DeviceTable] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tiles_need_no_bench(cls, data: Any) -> Any:
+        """Fill in what a bench needs and tiles do not; nothing of it can be driven."""
+        if not isinstance(data, dict) or "tiles" not in data:
+            return data
+        bench = ("smu", "circuit", "switch_board", "devices", "neurons", "array", "limits")
+        if given := [name for name in bench if name in data]:
+            raise _at((given[0],), "simulated tiles have no bench: leave this table out")
+        return data | {
+            "smu": {"driver": "keithley2400", "address": TWIN_ADDRESS, "instrument_power_w": 0},
+            "circuit": {"series_resistor_ohm": 1e6},
+            "switch_board": {"address": TWIN_ADDRESS},
+            "devices": {"tiles": {"dopant": Dopant.W, "package_pin": "none", "position": 0}},
+        }
 
     @model_validator(mode="before")
     @classmethod

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,72 @@ class TileCounts:
     time_s: float = 0.0
 
 
-class Tile(Protocol):
+class Products(Protocol):
+    """A matrix of weights to multiply with: one tile, or several that add up."""
+
+    def matvec(self, x: WeightArray) -> WeightArray:
+        """Return x W^T of each input, (k, n_columns) to (k, n_rows)."""
+        ...
+
+    def matvec_transposed(self, d: WeightArray) -> WeightArray:
+        """Return d W of each vector of errors, (k, n_rows) to (k, n_columns)."""
+        ...
+
+
+class SummedProducts:
+    """Products of several tiles, each by itself, added in floating point.
+
+    Args:
+        parts: of one shape.
+        gains: one for each part.
+    """
+
+    def __init__(self, parts: Sequence[Products], gains: Sequence[float]) -> None:
+        self._parts = list(parts)
+        self._gains = [np.float32(gain) for gain in gains]
+
+    def matvec(self, x: WeightArray) -> WeightArray:
+        """Return the sum of gain x W^T."""
+        return self._summed([part.matvec(x) for part in self._parts])
+
+    def matvec_transposed(self, d: WeightArray) -> WeightArray:
+        """Return the sum of gain d W."""
+        return self._summed([part.matvec_transposed(d) for part in self._parts])
+
+    def _summed(self, products: Sequence[WeightArray]) -> WeightArray:
+        total = self._gains[0] * products[0]
+        for gain, product in zip(self._gains[1:], products[1:], strict=True):
+            total += gain * product
+        return total
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """What can go on from an earlier state; real devices cannot."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that changes: numbers, text, arrays, and dicts and lists of these."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the snapshot of one that was made with the same arguments, bit for bit.
+
+        Raises:
+            UsageError: it is of something else.
+        """
+        ...
+
+
+@runtime_checkable
+class Settable(Protocol):
+    """A tile of a simulator, which can be given weights without pulses."""
+
+    def set_weights(self, weights: WeightArray) -> None:
+        """Put weights into the devices, (n_rows, n_columns), clipped to what each can hold."""
+        ...
+
+
+class Tile(Products, Protocol):
     """An array of cells that hold weights, changed by pulses. Weights have no unit.
 
     Rows are outputs, columns inputs: ``matvec`` maps (k, n_columns) to (k, n_rows).
@@ -77,20 +142,36 @@ class Tile(Protocol):
         """
         ...
 
+    def pulse_columns(self, columns: NDArray[np.intp], n_pulses: PulseArray) -> None:
+        """Give the cells of some columns a number of pulses each; see ``pulse``.
+
+        Args:
+            columns: different ones, shape (k,).
+            n_pulses: shape (n_rows, k); negative ones are RESET.
+        """
+        ...
+
     def read_column(self, column: int) -> WeightArray:
         """Read the weights of one column, shape (n_rows,)."""
+        ...
+
+    def read_columns(self, columns: NDArray[np.intp]) -> WeightArray:
+        """Read the weights of some columns, one after the other, shape (n_rows, k)."""
         ...
 
     def read_row(self, row: int) -> WeightArray:
         """Read the weights of one row, shape (n_columns,)."""
         ...
 
-    def matvec(self, x: WeightArray) -> WeightArray:
-        """Return x W^T of each input, (k, n_columns) to (k, n_rows)."""
-        ...
+    def stacked(self, others: Sequence[Tile], gains: Sequence[float]) -> Products:
+        """Return products with the sum of this tile and others of its shape.
 
-    def matvec_transposed(self, d: WeightArray) -> WeightArray:
-        """Return d W of each vector of errors, (k, n_rows) to (k, n_columns)."""
+        Where the hardware can, currents are added before one converter.
+
+        Args:
+            others: added to this one.
+            gains: of this tile and the others.
+        """
         ...
 
 

@@ -58,6 +58,7 @@ class Capability(StrEnum):
     MATVEC = "matvec"
     INFER = "infer"
     LINES = "lines"
+    TILES = "tiles"
 
 
 ONE_AT_A_TIME = frozenset(

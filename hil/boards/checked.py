@@ -19,6 +19,7 @@ from hil.clock import Clock
 from hil.errors import BoardError, HilError, UnsupportedError, UsageError
 from hil.limits import DeviceLimits, LimitChecker
 from hil.patterns import LineDrive, LinePattern
+from hil.tiles import Tile
 from hil.types import (
     BoardInfo,
     Capability,
@@ -135,6 +136,11 @@ class CheckedBoard(ABC):
             inputs_v = self._checker.check_inference(layers, inputs_v)
             return self._infer(layers, inputs_v)
 
+    def make_tile(self, shape: tuple[int, int], seed: int) -> Tile:
+        """Return a new tile; see ``hil.board.Board.make_tile``."""
+        with self._operation(Capability.TILES):
+            return self._make_tile(shape, seed)
+
     def close(self) -> None:
         """Make safe and give the links back; does nothing the second time."""
         if self._is_open:
@@ -233,6 +239,10 @@ class CheckedBoard(ABC):
     def _infer(self, layers: Sequence[Synapses], inputs_v: FloatArray) -> Inference:
         """Drive a checked network with checked inputs; for a board with ``Capability.INFER``."""
         raise UnsupportedError(f"board {self._info.kind!r} has no neuron circuit")
+
+    def _make_tile(self, shape: tuple[int, int], seed: int) -> Tile:
+        """Make a tile; for a board with ``Capability.TILES``."""
+        raise UnsupportedError(f"board {self._info.kind!r} has devices, no simulated tiles")
 
     @abstractmethod
     def _close_links(self) -> None:

@@ -17,6 +17,7 @@ from hil.interrupts import held_back
 from hil.limits import DeviceLimits
 from hil.patterns import LineDrive, LinePattern
 from hil.store.writer import RunWriter
+from hil.tiles import Tile
 from hil.types import (
     BoardInfo,
     Dopant,
@@ -143,6 +144,10 @@ class RecordingBoard:
                 inference = self._board.infer(layers, inputs_v)
             self._writer.inference(inference)
         return inference
+
+    def make_tile(self, shape: tuple[int, int], seed: int) -> Tile:
+        """Return a simulated tile. It counts for itself: its pulses are far too many for rows."""
+        return self._board.make_tile(shape, seed)
 
     def make_safe(self) -> None:
         """Make the board safe."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from hil.errors import ParameterError
-from hil.tiles import PulseArray, TileCounts, WeightArray
+from hil.tiles import Products, PulseArray, SummedProducts, Tile, TileCounts, WeightArray
 from procedures.learning.analog.residual import (
     Plateau,
     ResidualSchedule,
@@ -42,9 +44,20 @@ class ExactTile:
     def pulse(self, n_pulses: PulseArray) -> None:
         self.w += n_pulses * np.float32(self.dw_min)
 
+    def pulse_columns(self, columns: NDArray[np.intp], n_pulses: PulseArray) -> None:
+        self.w[:, columns] += n_pulses * np.float32(self.dw_min)
+
     def read_column(self, column: int) -> WeightArray:
         self.reads.append(column)
         return self.w[:, column].copy()
+
+    def stacked(self, others: Sequence[Tile], gains: Sequence[float]) -> Products:
+        return SummedProducts([self, *others], gains)
+
+    def read_columns(self, columns: NDArray[np.intp]) -> WeightArray:
+        self.reads.extend(columns.tolist())
+        read: WeightArray = self.w[:, columns].copy()
+        return read
 
     def read_row(self, row: int) -> WeightArray:
         read: WeightArray = self.w[row].copy()

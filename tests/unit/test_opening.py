@@ -19,6 +19,7 @@ def test_the_kinds_of_boards_that_there_are() -> None:
         "twin": "twin.opening:open_direct",
         "twin-crossbar": "twin.opening:open_crossbar",
         "twin-wire": "twin.opening:open_wire",
+        "twin-tiles": "twin.tile_board:open_tiles",
     }
 
 

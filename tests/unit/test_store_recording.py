@@ -17,6 +17,7 @@ from hil.limits import DEFAULT_LIMITS, DeviceLimits
 from hil.patterns import LineDrive, LinePattern
 from hil.store import RecordingBoard, RunDatabase, RunWriter
 from hil.store.batches import BatchWriter
+from hil.tiles import Tile
 from hil.types import (
     BoardInfo,
     Dopant,
@@ -93,6 +94,9 @@ class CannedBoard:
     ) -> Pulses:
         self._call(f"pulse {n_pulses} {scheme} {compliance_a}")
         return pulses(3)
+
+    def make_tile(self, shape: tuple[int, int], seed: int) -> Tile:
+        raise NotImplementedError
 
     def drive_lines(self, pattern: LinePattern, width_s: float, n_pulses: int = 1) -> LineDrive:
         self._call(f"lines {n_pulses}")

@@ -66,15 +66,21 @@ def _count(bits):
     return _u32(_u32(v * _u32(0x01010101)) >> _u32(24))
 
 
+@numba.njit(fastmath={"nnan", "nsz"}, inline="never")
+def _largest(values):
+    """Return the largest magnitude, as one vector loop; any number if one of them is none."""
+    most = _f32(0)
+    for value in values:
+        size = abs(value)
+        most = size if size > most else most
+    return np.float64(most)
+
+
 @numba.njit(cache=True)
 def plan_trains(x, d, rate, dw_min, max_slots, fits_slots, balances, n_slots, x_scales, d_scales):
     """Plan the trains of samples as ``Management.plan`` does, into the last three arrays, (k,)."""
     for s in range(x.shape[0]):
-        x_most, d_most = 0.0, 0.0
-        for value in x[s]:
-            x_most = max(x_most, np.float64(abs(value)))
-        for value in d[s]:
-            d_most = max(d_most, np.float64(abs(value)))
+        x_most, d_most = _largest(x[s]), _largest(d[s])
         n_pulses = rate * x_most * d_most / dw_min
         n_slots[s], x_scales[s], d_scales[s] = 0, 0, 0
         if not n_pulses > 0:
@@ -101,7 +107,7 @@ def draw_trains(values, scales, n_slots, key, trains, fired):
         n_slots: of each sample, (k,).
         key: of these lines in this update.
         trains: to write to, (k, n).
-        fired: how many lines fire in each slot, to write to, (k, 31).
+        fired: how many lines fire in each slot, to write to, (k, most slots).
     """
     for s in range(values.shape[0]):
         key64 = _mix64(key + _u64(s))
@@ -125,9 +131,8 @@ def list_fired(trains, columns, n_fired):
     for s in range(trains.shape[0]):
         n = 0
         for j in range(trains.shape[1]):
-            if trains[s, j] != 0:
-                columns[s, n] = j
-                n += 1
+            columns[s, n] = j  # without a branch that nobody can foresee
+            n += trains[s, j] != 0
         n_fired[s] = n
 
 

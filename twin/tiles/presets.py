@@ -117,6 +117,26 @@ def find_preset(name: str) -> Response:
     return PRESETS[name]
 
 
+def on_grid(n_states: float) -> ConstantStep:
+    """Return ideal devices on [-1, 1]: all alike, every pulse the same step, no noise.
+
+    Raises:
+        UsageError: fewer than one state.
+    """
+    if not n_states >= 1:
+        raise UsageError(f"{n_states} states: a device has at least one")
+    return ConstantStep(
+        dw_min=2 / n_states,
+        w_max=1.0,
+        w_min=-1.0,
+        dw_min_dtod=0.0,
+        w_max_dtod=0.0,
+        w_min_dtod=0.0,
+        up_down_dtod=0.0,
+        dw_min_std=0.0,
+    )
+
+
 def with_states(n_states: float, spread: float = 0.3, noise: float = 0.3) -> SoftBounds:
     """Return soft-bounds devices on [-1, 1] with a number of states: steps of 2 / n at weight 0.
 

@@ -14,14 +14,17 @@ _ONE = np.float32(1)
 
 def draw_trains(
     values: FloatArray, scales: FloatArray, n_slots: NDArray[np.int64], key: int
-) -> tuple[UintArray, NDArray[np.int64]]:
+) -> tuple[UintArray, NDArray[np.int32]]:
     """Draw when each line fires; see ``kernels.draw_trains``.
 
     Returns:
-        Trains (k, n), and how many lines fire in each slot (k, 31).
+        Trains (k, n), and how many lines fire in each slot (k, most slots).
     """
     k, n = values.shape
-    trains, fired = np.zeros((k, n), np.uint32), np.zeros((k, 31), np.int64)
+    trains, fired = (
+        np.zeros((k, n), np.uint32),
+        np.zeros((k, int(n_slots.max(initial=1))), np.int32),
+    )
     lines = np.arange(n, dtype=np.uint32)
     for s in range(k):
         key_s = mix64(key + s)
