@@ -71,7 +71,7 @@ def test_weights_move_down_the_gradient_of_the_loss() -> None:
     network = lenet5(digital, rng)
     x = rng.normal(size=(4, 28, 28, 1)).astype(np.float32)
     labels = np.array([1, 3, 5, 7])
-    first = network.train(x, labels, 0.05)
+    first = network.train(x, labels, 0.05).loss
     assert first == pytest.approx(np.log(10), abs=0.2)
     assert log_softmax_loss(network.outputs(x), labels).mean < first
     assert sum(w.size for w in (one._w for one in network.weights)) == 80_016  # type: ignore[attr-defined]

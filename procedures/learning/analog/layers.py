@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from hil.tiles import WeightArray
 from procedures.learning.analog.weights import LayerWeights
@@ -37,9 +38,11 @@ class Dense:
     Args:
         weights: (n_outputs, n_inputs).
         n_outputs: length of the bias, which begins at 0.
+        is_first: nobody asks for the errors at its inputs.
     """
 
-    def __init__(self, weights: LayerWeights, n_outputs: int) -> None:
+    def __init__(self, weights: LayerWeights, n_outputs: int, is_first: bool = False) -> None:
+        self._is_first = is_first
         self.weights = weights
         self.bias = np.zeros(n_outputs, np.float32)
         self._x = self._d = np.zeros((0, 0), np.float32)
@@ -50,9 +53,9 @@ class Dense:
         return self.weights.forward(x) + self.bias
 
     def backward(self, d: WeightArray) -> WeightArray:
-        """Return d W."""
+        """Return d W; zeros if this is the first layer."""
         self._d = d
-        return self.weights.backward(d)
+        return np.zeros_like(self._x) if self._is_first else self.weights.backward(d)
 
     def update(self, rate: float) -> None:
         """Change weights and bias."""
@@ -73,7 +76,7 @@ class Convolution:
     def __init__(
         self, weights: LayerWeights, n_outputs: int, size: int, is_first: bool = False
     ) -> None:
-        self.dense = Dense(weights, n_outputs)
+        self.dense = Dense(weights, n_outputs, is_first)
         self._size, self._is_first = size, is_first
         self._shape: tuple[int, ...] = ()
 
@@ -81,6 +84,11 @@ class Convolution:
     def weights(self) -> LayerWeights:
         """Of the patches."""
         return self.dense.weights
+
+    @property
+    def bias(self) -> WeightArray:
+        """Of the channels."""
+        return self.dense.bias
 
     def forward(self, x: WeightArray) -> WeightArray:
         """Return the images of all patches."""
@@ -94,12 +102,11 @@ class Convolution:
         """Return the errors at the inputs; zeros if this is the first layer."""
         k, n_rows, n_columns, n_channels = d.shape
         at_x = np.zeros(self._shape, np.float32)
-        flat = np.ascontiguousarray(d.reshape(-1, n_channels))
+        of_patches = self.dense.backward(np.ascontiguousarray(d.reshape(-1, n_channels)))
         if self._is_first:
-            self.dense._d = flat
             return at_x
         size = self._size
-        at_patches = self.dense.backward(flat).reshape(k, n_rows, n_columns, size, size, -1)
+        at_patches = of_patches.reshape(k, n_rows, n_columns, size, size, -1)
         for row in range(size):
             for column in range(size):
                 at_x[:, row : row + n_rows, column : column + n_columns] += at_patches[
@@ -135,28 +142,35 @@ class MaxPool:
     """The largest of every 2 x 2 pixels; rows and columns are even."""
 
     def __init__(self) -> None:
-        self._is_largest = np.zeros(0, np.bool_)
+        self._is_largest: list[NDArray[np.bool_]] = []
 
     def forward(self, x: WeightArray) -> WeightArray:
         """Return images of half the size."""
-        k, n_rows, n_columns, n_channels = x.shape
-        blocks = x.reshape(k, n_rows // 2, 2, n_columns // 2, 2, n_channels)
-        blocks = blocks.transpose(0, 1, 3, 5, 2, 4).reshape(
-            k, n_rows // 2, n_columns // 2, n_channels, 4
-        )
-        largest = blocks.argmax(axis=-1)
-        self._is_largest = largest[..., None] == np.arange(4)
-        return np.take_along_axis(blocks, largest[..., None], axis=-1)[..., 0]
+        upper = np.maximum(*_quarters(x)[:2])
+        largest: WeightArray = np.maximum(upper, np.maximum(*_quarters(x)[2:]))
+        is_free = np.ones(largest.shape, np.bool_)
+        self._is_largest = []
+        for quarter in _quarters(x):
+            is_largest = (quarter == largest) & is_free  # of equal ones the first
+            is_free &= ~is_largest
+            self._is_largest.append(is_largest)
+        return largest
 
     def backward(self, d: WeightArray) -> WeightArray:
         """Return the errors at the pixels that were the largest."""
         k, n_rows, n_columns, n_channels = d.shape
-        blocks = np.where(self._is_largest, d[..., None], np.float32(0))
-        blocks = blocks.reshape(k, n_rows, n_columns, n_channels, 2, 2)
-        return blocks.transpose(0, 1, 4, 2, 5, 3).reshape(k, 2 * n_rows, 2 * n_columns, n_channels)
+        at_x = np.empty((k, 2 * n_rows, 2 * n_columns, n_channels), np.float32)
+        for quarter, is_largest in zip(_quarters(at_x), self._is_largest, strict=True):
+            np.multiply(d, is_largest, out=quarter)
+        return at_x
 
     def update(self, rate: float) -> None:
         """Nothing to learn."""
+
+
+def _quarters(x: WeightArray) -> list[WeightArray]:
+    """Return views of every other pixel, which of four it is in order of row and column."""
+    return [x[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
 
 
 class Flatten:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.tiles import WeightArray
+from hil.errors import UsageError
+from hil.tiles import Restorable, Tile, WeightArray
 from procedures.learning.analog.layers import Convolution, Dense, Flatten, Layer, MaxPool, Tanh
 from procedures.learning.analog.weights import LayerWeights
 
@@ -29,6 +30,18 @@ class Loss(NamedTuple):
 
     mean: float
     d: WeightArray
+
+
+class Learned(NamedTuple):
+    """A minibatch before it was learned from.
+
+    Attributes:
+        loss: mean of it.
+        n_right: samples that were classified right.
+    """
+
+    loss: float
+    n_right: int
 
 
 def log_softmax_loss(outputs: WeightArray, labels: Labels) -> Loss:
@@ -56,21 +69,62 @@ class Network:
         """The weights of all layers that have some."""
         return [one.weights for one in self.layers if isinstance(one, Dense | Convolution)]
 
+    @property
+    def biases(self) -> list[WeightArray]:
+        """The digital biases of the layers that have weights; they are changed in place."""
+        return [one.bias for one in self.layers if isinstance(one, Dense | Convolution)]
+
+    @property
+    def tiles(self) -> list[Tile]:
+        """All tiles, layer by layer, the coarsest of each first."""
+        return [tile for weights in self.weights for tile in weights.tiles]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that changes, for ``restore``.
+
+        Raises:
+            UsageError: it is on tiles of real devices, which cannot go back.
+        """
+        return {
+            "biases": [bias.copy() for bias in self.biases],
+            "weights": [weights.snapshot() for weights in self.weights],
+            "tiles": [_restorable(tile).snapshot() for tile in self.tiles],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the snapshot of a network that was made with the same arguments.
+
+        Raises:
+            UsageError: it is of another network, or the tiles are of real devices.
+        """
+        if len(state["tiles"]) != len(self.tiles) or len(state["biases"]) != len(self.biases):
+            raise UsageError(
+                f"the snapshot is of {len(state['biases'])} layers on {len(state['tiles'])} tiles, "
+                f"this network has {len(self.biases)} on {len(self.tiles)}"
+            )
+        for bias, saved in zip(self.biases, state["biases"], strict=True):
+            bias[...] = saved
+        for weights, of_weights in zip(self.weights, state["weights"], strict=True):
+            weights.restore(of_weights)
+        for tile, of_tile in zip(self.tiles, state["tiles"], strict=True):
+            _restorable(tile).restore(of_tile)
+
     def outputs(self, x: WeightArray) -> WeightArray:
         """Return the outputs of the last layer."""
         for layer in self.layers:
             x = layer.forward(x)
         return x
 
-    def train(self, x: WeightArray, labels: Labels, rate: float) -> float:
-        """Learn from a minibatch; return its loss before that."""
-        loss = log_softmax_loss(self.outputs(x), labels)
+    def train(self, x: WeightArray, labels: Labels, rate: float) -> Learned:
+        """Learn from a minibatch; return how it was before that."""
+        outputs = self.outputs(x)
+        loss = log_softmax_loss(outputs, labels)
         d = loss.d
         for layer in reversed(self.layers):
             d = layer.backward(d)
         for layer in self.layers:
             layer.update(rate)
-        return loss.mean
+        return Learned(loss.mean, int((outputs.argmax(axis=1) == labels).sum()))
 
     def accuracy(self, x: WeightArray, labels: Labels, batch: int = 500) -> float:
         """Return which part is classified right."""
@@ -79,6 +133,12 @@ class Network:
             found = self.outputs(x[first : first + batch]).argmax(axis=1)
             right += int((found == labels[first : first + batch]).sum())
         return right / len(x)
+
+
+def _restorable(tile: Tile) -> Restorable:
+    if not isinstance(tile, Restorable):
+        raise UsageError("tiles of real devices cannot go back to an earlier state: no checkpoint")
+    return tile
 
 
 def first_weights(shape: tuple[int, int], rng: np.random.Generator) -> WeightArray:
@@ -96,7 +156,7 @@ def perceptron(
         if k:
             layers.append(Tanh())
         weights = make_weights(first_weights((n_outputs, n_inputs), rng), k)
-        layers.append(Dense(weights, n_outputs))
+        layers.append(Dense(weights, n_outputs, is_first=k == 0))
     return Network(layers)
 
 

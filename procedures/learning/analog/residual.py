@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hil.errors import ParameterError
 from hil.tiles import Tile, TileMaker, WeightArray
-from procedures.learning.analog.weights import program, transfer_column
+from procedures.learning.analog.weights import begin_with, transfer_column
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class ResidualSchedule:
         periods: T of each tile but the coarsest, the finest last: its updates between two
             transfers. The finest tile is updated with every minibatch.
         transfer_rates: beta of each tile but the coarsest, the finest last.
+        is_frozen: nothing is handed over once the warm start is over; coarse tiles stay as they
+            are.
+        scales_fast_rate: ``fast_rate`` is times the learning rate of the step, not by itself.
         is_warm: begin with the warm start: all transfers go to one tile, the coarsest first, until
             ``go_finer`` has been called for each.
 
@@ -38,6 +42,8 @@ class ResidualSchedule:
     periods: tuple[int, ...]
     transfer_rates: tuple[float, ...]
     is_warm: bool = False
+    is_frozen: bool = False
+    scales_fast_rate: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.gamma < 1:
@@ -62,13 +68,16 @@ def published_schedule(n_tiles: int, gamma: float = 0.5) -> ResidualSchedule:
     """Return the schedule of the paper's LeNet-5 on MNIST (appendix K), for a number of tiles.
 
     Source i, counted from the finest, hands over every 2 x 5^i minibatches with a rate of
-    0.1 x 1.2^(N - i). The rate of the finest tile is not in the text; 1 follows from its theory and
-    its code's defaults.
+    0.1 x 1.2^(N - i). The rate of the finest tile is not in the text. Here it is 1 / gamma^N times
+    the learning rate, so that the composite weight follows the learning rate whatever N is; the
+    rate of 1 to which its code defaults makes three tiles diverge.
     """
     n = n_tiles - 1
     periods = tuple(2 if k == n - 1 else 5 for k in range(n))
     rates = tuple(0.1 * 1.2 ** (n - (n - 1 - k)) for k in range(n))
-    return ResidualSchedule(gamma, 1.0, periods, rates, is_warm=n_tiles > 1)
+    return ResidualSchedule(
+        gamma, gamma**-n, periods, rates, is_warm=n_tiles > 1, scales_fast_rate=True
+    )
 
 
 def theory_schedule(n_tiles: int, gamma: float, *, ratio: int = 20) -> ResidualSchedule:
@@ -86,7 +95,7 @@ class ResidualWeights:
 
     Args:
         make_tile: of the layer's shape, called for every tile.
-        weights: to begin with, on the coarsest tile; the others begin at 0.
+        weights: to begin with; see ``begin_with``.
         seed: of the coarsest tile; the others have the next ones.
         schedule: when and how to hand over.
     """
@@ -96,9 +105,10 @@ class ResidualWeights:
     ) -> None:
         shape = (weights.shape[0], weights.shape[1])
         self._tiles = [make_tile(shape, seed + n) for n in range(schedule.n_tiles)]
-        program(self._tiles[0], weights)
         self._schedule = schedule
-        self._gains = [np.float32(schedule.gamma**n) for n in range(schedule.n_tiles)]
+        gains = [schedule.gamma**n for n in range(schedule.n_tiles)]
+        begin_with(self._tiles, gains, weights)
+        self._composite = self._tiles[0].stacked(self._tiles[1:], gains)
         self._columns = [0] * schedule.n_tiles
         self._n_updates = [0] * schedule.n_tiles
         self._warm_tile = 0 if schedule.is_warm else schedule.n_tiles - 1
@@ -115,29 +125,46 @@ class ResidualWeights:
 
     def forward(self, x: WeightArray) -> WeightArray:
         """Return x Wbar^T: currents of all tiles, summed with their gains."""
-        return self._summed([tile.matvec(x) for tile in self._tiles])
+        return self._composite.matvec(x)
 
     def backward(self, d: WeightArray) -> WeightArray:
         """Return d Wbar."""
-        return self._summed([tile.matvec_transposed(d) for tile in self._tiles])
+        return self._composite.matvec_transposed(d)
 
     def update(self, x: WeightArray, d: WeightArray, rate: float) -> None:
         """Pulse the gradient into the finest tile, and hand over what is due.
 
-        ``rate`` is not used: the finest tile has its own (see ``ResidualSchedule``).
+        The finest tile has a rate of its own; ``rate`` counts only if the schedule says so.
         """
         finest = len(self._tiles) - 1
-        self._tiles[finest].update(x, d, self._schedule.fast_rate)
+        scale = rate if self._schedule.scales_fast_rate else 1.0
+        self._tiles[finest].update(x, d, self._schedule.fast_rate * scale)
         self._updated(finest)
 
     def go_finer(self) -> None:
         """Go on to the next tile of the warm start, as when the loss no longer falls."""
         self._warm_tile = min(self._warm_tile + 1, len(self._tiles) - 1)
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return where every tile is in its period and columns, and how far the warm start is."""
+        return {
+            "columns": list(self._columns),
+            "n_updates": list(self._n_updates),
+            "warm_tile": self._warm_tile,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a snapshot."""
+        self._columns = [int(column) for column in state["columns"]]
+        self._n_updates = [int(n) for n in state["n_updates"]]
+        self._warm_tile = int(state["warm_tile"])
+
     def _updated(self, n: int) -> None:
         """Count an update of a tile, and hand over a column if its period is full."""
         self._n_updates[n] += 1
         if n == 0 or self._n_updates[n] % self._schedule.periods[n - 1]:
+            return
+        if self._schedule.is_frozen and self.warm_tile is None:
             return
         target = n - 1 if self.warm_tile is None else self.warm_tile
         column = self._columns[n]
@@ -146,12 +173,6 @@ class ResidualWeights:
         transfer_column(read, self._tiles[target], column, self._schedule.transfer_rates[n - 1])
         if self.warm_tile is None:
             self._updated(target)
-
-    def _summed(self, parts: list[WeightArray]) -> WeightArray:
-        total = parts[0].copy()
-        for gain, part in zip(self._gains[1:], parts[1:], strict=True):
-            total += gain * part
-        return total
 
 
 class Plateau:
@@ -182,3 +203,12 @@ class Plateau:
             self._n_switches += 1
             self._losses.clear()
         return reached
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the losses since the last switch, and how many switches there were."""
+        return {"losses": list(self._losses), "n_switches": self._n_switches}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a snapshot."""
+        self._losses = [float(loss) for loss in state["losses"]]
+        self._n_switches = int(state["n_switches"])

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hil.errors import ParameterError
 from hil.tiles import Tile, TileMaker, WeightArray
-from procedures.learning.analog.weights import program, transfer_column
+from procedures.learning.analog.weights import begin_with, transfer_column
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class TikiTaka:
     ) -> None:
         shape = (weights.shape[0], weights.shape[1])
         self._slow, self._fast = make_tile(shape, seed), make_tile(shape, seed + 1)
-        program(self._slow, weights)
+        begin_with([self._slow], [1.0], weights)
         self._settings = settings or TikiTakaSettings()
         self._n_batches = self._column = 0
 
@@ -96,6 +97,14 @@ class TikiTaka:
         column, self._column = self._column, (self._column + 1) % self._fast.shape[1]
         self._hand_over(self._fast.read_column(column), column, rate)
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return how many minibatches there were, and the next column."""
+        return {"n_batches": self._n_batches, "column": self._column}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a snapshot."""
+        self._n_batches, self._column = int(state["n_batches"]), int(state["column"])
+
     def _hand_over(self, read: WeightArray, column: int, rate: float) -> None:
         transfer_column(read, self._slow, column, self._settings.transfer_rate * rate)
 
@@ -116,6 +125,15 @@ class BufferedTikiTaka(TikiTaka):
         super().__init__(make_tile, weights, seed, settings)
         self._buffer = np.zeros(weights.shape, np.float32)
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return the buffer as well."""
+        return super().snapshot() | {"buffer": self._buffer.copy()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a snapshot."""
+        super().restore(state)
+        self._buffer[...] = state["buffer"]
+
     def _hand_over(self, read: WeightArray, column: int, rate: float) -> None:
         settings, buffer = self._settings, self._buffer[:, column]
         buffer += np.float32(settings.transfer_rate * rate) * read
@@ -124,6 +142,4 @@ class BufferedTikiTaka(TikiTaka):
         if not n_pulses.any():
             return
         buffer[n_pulses != 0] *= np.float32(settings.kept_ratio)
-        pulses = np.zeros(self._slow.shape, np.int32)
-        pulses[:, column] = n_pulses
-        self._slow.pulse(pulses)
+        self._slow.pulse_columns(np.array([column]), n_pulses[:, None])

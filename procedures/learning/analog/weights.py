@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from hil.tiles import Tile, TileMaker, WeightArray
+from hil.tiles import Settable, Tile, TileMaker, WeightArray
 
 
 class LayerWeights(Protocol):
@@ -36,6 +36,14 @@ class LayerWeights(Protocol):
         """
         ...
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that changes but the tiles; see ``hil.tiles.Restorable``."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a snapshot."""
+        ...
+
 
 class DigitalWeights:
     """Weights in floating point: the control.
@@ -61,6 +69,14 @@ class DigitalWeights:
         """Subtract rate d^T x."""
         self._w -= np.float32(rate) * (d.T @ x)
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return the weights."""
+        return {"weights": self._w.copy()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up weights."""
+        self._w[...] = state["weights"]
+
 
 class AnalogSGD:
     """One tile that takes every gradient as pulses.
@@ -73,7 +89,7 @@ class AnalogSGD:
 
     def __init__(self, make_tile: TileMaker, weights: WeightArray, seed: int) -> None:
         self._tile = make_tile(_shape(weights), seed)
-        program(self._tile, weights)
+        begin_with([self._tile], [1.0], weights)
 
     @property
     def tiles(self) -> Sequence[Tile]:
@@ -91,6 +107,13 @@ class AnalogSGD:
     def update(self, x: WeightArray, d: WeightArray, rate: float) -> None:
         """Pulse the gradient into the tile."""
         self._tile.update(x, d, rate)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return nothing: all is in the tile."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up nothing."""
 
 
 class MixedPrecision:
@@ -110,7 +133,7 @@ class MixedPrecision:
         self, make_tile: TileMaker, weights: WeightArray, seed: int, transfer_every: int = 1
     ) -> None:
         self._tile = make_tile(_shape(weights), seed)
-        program(self._tile, weights)
+        begin_with([self._tile], [1.0], weights)
         self._sum = np.zeros(weights.shape, np.float32)
         self._every, self._n_batches = transfer_every, 0
 
@@ -138,6 +161,35 @@ class MixedPrecision:
             self._tile.pulse(n_pulses)
             self._sum -= n_pulses * np.float32(self._tile.dw_min)
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return the sum and the minibatches so far."""
+        return {"sum": self._sum.copy(), "n_batches": self._n_batches}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a snapshot."""
+        self._sum[...] = state["sum"]
+        self._n_batches = int(state["n_batches"])
+
+
+def begin_with(tiles: Sequence[Tile], gains: Sequence[float], weights: WeightArray) -> None:
+    """Let tiles of falling gain begin with weights.
+
+    A simulated tile takes them as they are, as in the code of arXiv 2510.02516: all on the first
+    one. Real tiles are programmed, each with what those before it have left; see ``program``.
+    """
+    if isinstance(tiles[0], Settable):
+        tiles[0].set_weights(weights / np.float32(gains[0]))
+        return
+    rest = weights.astype(np.float32)
+    for tile, gain in zip(tiles, gains, strict=True):
+        program(tile, rest / np.float32(gain))
+        rest = rest - np.float32(gain) * read_all(tile)
+
+
+def read_all(tile: Tile) -> WeightArray:
+    """Return the weights of a tile, (n_rows, n_columns), a read for each column."""
+    return tile.read_columns(np.arange(tile.shape[1]))
+
 
 def program(tile: Tile, weights: WeightArray, n_rounds: int = 5) -> None:
     """Bring a tile near to weights by pulses and reads: as near as half a step, where it can.
@@ -145,8 +197,7 @@ def program(tile: Tile, weights: WeightArray, n_rounds: int = 5) -> None:
     Costs a read of every column and its pulses in each round.
     """
     for _ in range(n_rounds):
-        found = np.stack([tile.read_column(j) for j in range(tile.shape[1])], axis=1)
-        n_pulses = np.rint((weights - found) / np.float32(tile.dw_min)).astype(np.int32)
+        n_pulses = np.rint((weights - read_all(tile)) / np.float32(tile.dw_min)).astype(np.int32)
         if not n_pulses.any():
             return
         tile.pulse(n_pulses)
