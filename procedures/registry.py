@@ -16,7 +16,9 @@ from procedures.program_verify import ProgramVerify
 from procedures.pulse_train import PulseTrain
 from procedures.read_array import ReadArray
 from procedures.read_references import ReadReferences
+from procedures.residual_training import ResidualTraining
 from procedures.retention import Retention
+from procedures.tile_least_squares import TileLeastSquares
 
 PROCEDURES: dict[str, type[BoardProcedure]] = {
     "iv-sweep": IVSweep,
@@ -32,6 +34,8 @@ PROCEDURES: dict[str, type[BoardProcedure]] = {
     "program-array": ProgramArray,
     "crossbar-map": CrossbarMap,
     "matvec": MatVec,
+    "residual-training": ResidualTraining,
+    "tile-least-squares": TileLeastSquares,
 }
 
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import click
-from tqdm import tqdm
 
 from hil.errors import ParameterError, UsageError
-from hil.store import to_json
 from procedures.cli.exits import ABORTED, FAILED, FINISHED
+from procedures.cli.study_parts import Bar, print_end, signals_stop
+from procedures.cli.study_residual import residual
 from procedures.learning.mnist import find_mnist
-from procedures.runner import STOPPING
 from procedures.studies.cluster import DaskCluster
 from procedures.studies.eslami import STUDY as ESLAMI
 from procedures.studies.eslami.plan import needs_mnist, questions, seeds, with_mnist
-from procedures.studies.study import Progress, Question, all_tasks, run_study
+from procedures.studies.study import Question, all_tasks, run_study
 from procedures.studies.tasks import StudyTask
 from procedures.studies.workers import LocalProcesses, Workers
 
@@ -109,12 +103,12 @@ def eslami(
         click.echo(left_out, err=True)
     start_s = time.monotonic()
     try:
-        with _signals_stop(), _Bar() as bar:
+        with signals_stop(), Bar() as bar:
             end = run_study(database, ESLAMI, tasks, workers, bar.show)
     except KeyboardInterrupt:
         click.echo(f"hil: stopped; the same command goes on from there ({database})", err=True)
         return ABORTED
-    _print(end, database, time.monotonic() - start_s, left_out, as_json)
+    print_end(ESLAMI, end, database, time.monotonic() - start_s, left_out, as_json)
     return FAILED if end.n_failed else FINISHED
 
 
@@ -144,77 +138,4 @@ def _is_kept(task: StudyTask, keep: str) -> bool:
     return keep == "all" or (keep == "first" and task.seed == 1)
 
 
-def _print(end: Progress, database: Path, wall_s: float, left_out: str, as_json: bool) -> None:
-    told = {
-        "study": ESLAMI,
-        "tasks": end.n_tasks,
-        "done_before": end.n_before,
-        "done": end.n_done,
-        "failed": end.n_failed,
-        "wall_time_s": round(wall_s, 1),
-        "left_out": left_out,
-        "database": str(database.resolve()),
-    }
-    if as_json:
-        click.echo(to_json(told))
-        return
-    click.echo(
-        f"study {ESLAMI}: {end.n_tasks} runs, {end.n_before} done before, {end.n_done} now, "
-        f"{end.n_failed} failed, {wall_s:.0f} s"
-    )
-    click.echo(f"database: {told['database']}")
-    click.echo(f"next: hil report {ESLAMI} --db {database}")
-
-
-class _Bar:
-    """A bar on standard error if a person looks; a line for each failure in any case."""
-
-    def __init__(self) -> None:
-        self._bar = tqdm(unit="run", disable=not sys.stderr.isatty(), smoothing=0.05)
-        self._n_failed = 0
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._bar.close()
-
-    def show(self, progress: Progress) -> None:
-        if self._bar.total is None:
-            self._bar.reset(total=progress.n_tasks)
-            self._bar.update(progress.n_before)
-        if progress.n_failed > self._n_failed:
-            self._n_failed = progress.n_failed
-            self._bar.write(f"hil: failed: {progress.last}", file=sys.stderr)
-        done = progress.n_before + progress.n_done + progress.n_failed
-        self._bar.set_description(progress.last.split(":")[0], refresh=False)
-        self._bar.update(done - self._bar.n)
-
-
-@contextmanager
-def _signals_stop() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the study as Ctrl-C does: workers are stopped, the file is closed.
-
-    Signals that arrive while that happens change nothing any more.
-    """
-    is_stopping = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal is_stopping
-        if not is_stopping:
-            is_stopping = True
-            raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, stop)
-        for number in STOPPING
-        if signal.getsignal(number) not in (signal.SIG_IGN, None)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+study.add_command(residual)

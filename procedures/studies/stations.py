@@ -69,10 +69,12 @@ class StationVariant:
             f'description = "{self.n_devices} {self.dopant} devices of a study, direct twin"',
             'board = "twin"',
             'source = "twin"',
-            *_toml("smu", table.smu.model_dump()),
-            *_toml("switch_board", table.switch_board.model_dump()),
-            *_toml("circuit", {**table.circuit.model_dump(), "series_resistor_ohm": r_series_ohm}),
-            *_toml(
+            *toml_table("smu", table.smu.model_dump()),
+            *toml_table("switch_board", table.switch_board.model_dump()),
+            *toml_table(
+                "circuit", {**table.circuit.model_dump(), "series_resistor_ohm": r_series_ohm}
+            ),
+            *toml_table(
                 "twin",
                 {
                     "instrument_noise": self.instrument_noise,
@@ -80,7 +82,7 @@ class StationVariant:
                     "cycle_spread": self.cycle_spread,
                 },
             ),
-            *_toml("twin.records", {self.dopant: records}),
+            *toml_table("twin.records", {self.dopant: records}),
             *_neurons_toml(table),
             "[devices]",
             *(
@@ -104,14 +106,15 @@ def _neurons_toml(table: Any) -> list[str]:
         return []
     values = neurons.model_dump(exclude_none=True)
     flat = {name: value for name, value in values.items() if not isinstance(value, dict)}
-    lines = _toml("neurons", flat)
+    lines = toml_table("neurons", flat)
     for name, value in values.items():
         if isinstance(value, dict):
-            lines += _toml(f"neurons.{name}", value)
+            lines += toml_table(f"neurons.{name}", value)
     return lines
 
 
-def _toml(name: str, values: Mapping[str, object]) -> list[str]:
+def toml_table(name: str, values: Mapping[str, object]) -> list[str]:
+    """Return the lines of a table of a station file."""
     return [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in values.items())]
 
 

@@ -15,16 +15,28 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from hil.store import RunDatabase, StudyResult, pack_run, software_versions, to_json
 from hil.types import Source
 from procedures.guards import one_line
 from procedures.registry import find_procedure
 from procedures.runner import run
-from procedures.studies.stations import StationVariant
 
 Values = Mapping[str, bool | int | float | str]
+
+
+class Variant(Protocol):
+    """The station of a task."""
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """All that it is, ready for JSON."""
+        ...
+
+    def files(self) -> dict[str, str]:
+        """Return ``station.toml`` and what belongs to it: text by path in a folder."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class StudyTask:
 
     procedure: str
     parameters: Values
-    variant: StationVariant
+    variant: Variant
     seed: int
     label: str = field(default="", compare=False)
     keeps_rows: bool = field(default=False, compare=False)
@@ -67,7 +79,15 @@ class StudyTask:
         return hashlib.sha256(asked.encode()).hexdigest()[:24]
 
 
-_NOT_ASKED = {"station", "database", "fallback", "seed", "mnist_folder", "patterns_file"}
+_NOT_ASKED = {
+    "station",
+    "database",
+    "fallback",
+    "seed",
+    "mnist_folder",
+    "patterns_file",
+    "checkpoint",
+}
 
 
 @cache

@@ -22,7 +22,8 @@ ROOT = Path(hil.__file__).parents[1]
 COMMAND_LINE_NAMES = [
     *("iv-sweep", "read-array", "pulse-train", "program-verify", "on-chip-training"),
     *("in-situ-training", "read-references", "forming", "retention", "endurance"),
-    *("program-array", "crossbar-map", "matvec"),
+    *("program-array", "crossbar-map", "matvec", "residual-training"),
+    "tile-least-squares",
 ]
 
 

@@ -15,7 +15,8 @@ from tests.support.arrays import array_file
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 _UNTIL_STOPPED = ("hil twin serve", "hil gui")
 _SHORTER = {
-    "hil study": " --seeds 1 --question circuit --question in-situ",
+    "hil study residual": " --seeds 1 --question digits-quick",
+    "hil study eslami": " --seeds 1 --question circuit --question in-situ",
     "hil run program-array": " --station array.toml",
 }
 """What takes minutes is run on less."""
@@ -47,6 +48,7 @@ def test_every_command_of_the_tour_works_in_an_empty_directory(
         assert end.value.code == 0, (command, capsys.readouterr().err)
     left = {path.name for path in tmp_path.iterdir()}
     assert left >= {"runs.sqlite", "loop.png", "exported", "study.sqlite", "report-eslami"}
+    assert "report-residual" in left
 
 
 def test_the_tour_runs_every_procedure() -> None:

@@ -20,7 +20,7 @@ from procedures.studies.eslami.plan import questions
 from procedures.studies.study import Point
 from procedures.studies.tasks import StudyTask
 from tests.procedures.conftest import Hil
-from tests.support.eslami import fill
+from tests.support.eslami import fill, variant_of
 from tests.support.studies import result_of, train
 
 for package in ("matplotlib", "jinja2"):
@@ -193,7 +193,7 @@ def test_a_single_point_makes_a_report(hil: Hil, tmp_path: Path) -> None:
 
 def test_a_claim_that_falls_says_why(hil: Hil, tmp_path: Path) -> None:
     def slow(task: StudyTask, metrics: dict[str, float]) -> None:
-        if task.variant.dopant == "Cr":
+        if variant_of(task).dopant == "Cr":
             metrics["training_time_s"] += 50.0 + task.seed
 
     fill(tmp_path / "s.sqlite", (1, 2, 3), names=["dopant"], change=slow)

@@ -10,6 +10,7 @@ from hil.store import StudyStore
 from procedures.studies.eslami import STUDY
 from procedures.studies.eslami.plan import questions
 from procedures.studies.figures import Results
+from procedures.studies.stations import StationVariant
 from procedures.studies.study import Point
 from procedures.studies.tasks import StudyTask
 from tests.support.studies import result_of
@@ -28,6 +29,12 @@ Change = Callable[[StudyTask, dict[str, float]], None]
 """Changes the metrics of a task, by name."""
 
 
+def variant_of(task: StudyTask) -> StationVariant:
+    """Return the station of a task of this study."""
+    assert isinstance(task.variant, StationVariant)
+    return task.variant
+
+
 def leave(task: StudyTask, metrics: dict[str, float]) -> None:
     """Change nothing."""
 
@@ -35,7 +42,7 @@ def leave(task: StudyTask, metrics: dict[str, float]) -> None:
 def metrics_of(task: StudyTask) -> dict[str, float]:
     """Return numbers that make all claims hold: Cr first, noise helps, errors cost from 15 % on."""
     asked = task.as_json["parameters"]
-    dopant = task.variant.dopant
+    dopant = variant_of(task).dopant
     jitter = 0.001 * (task.seed % 3)
     trained, error = asked["training_noise"], asked.get("conductance_error", 0.0)
     accuracy = 0.98 - jitter - 2.0 * max(0.0, error - 0.1)
@@ -52,7 +59,7 @@ def metrics_of(task: StudyTask) -> dict[str, float]:
     found |= {f"float_{name}": accuracy + 0.010 for name in names}
     is_reset = bool(asked.get("reset_pulse"))
     scale = 1.0 + 10 * jitter
-    for name, change in task.variant.changes.items():
+    for name, change in variant_of(task).changes.items():
         scale *= 1 + 0.1 * change if name == "tau_on_s" else 1.0
     found |= {
         "training_time_s": TIME_S[dopant] * scale + RESET_S * is_reset,
@@ -75,12 +82,13 @@ def made_up(task: StudyTask, change: Change = leave) -> dict[str, Any]:
     metrics = metrics_of(task)
     change(task, metrics)
     is_in_situ = task.procedure == "in-situ-training"
+    devices = [f"{variant_of(task).dopant}{k:02d}" for k in range(30)]
     return {
         "metrics": {name: [[1.0, value]] for name, value in metrics.items()},
         "energy": {},
         "bench_time_s": 1.0,
         "n_pulses": 300,
-        "cycles": {} if is_in_situ else {f"{task.variant.dopant}{k:02d}": 10 for k in range(30)},
+        "cycles": {} if is_in_situ else dict.fromkeys(devices, 10),
         "epochs": [dict(row) for row in EPOCHS] if is_in_situ else [],
     }
 

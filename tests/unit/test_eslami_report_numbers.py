@@ -29,7 +29,7 @@ from procedures.reports.eslami.sensitivity import Draw, draws, influences, share
 from procedures.studies.figures import Results, training_energy_j
 from procedures.studies.statistics import Interval, mean_interval
 from procedures.studies.tasks import StudyTask
-from tests.support.eslami import ENERGY_J, EPOCHS, RESET_J, RESET_S, TIME_S, results
+from tests.support.eslami import ENERGY_J, EPOCHS, RESET_J, RESET_S, TIME_S, results, variant_of
 
 NAN = float("nan")
 
@@ -132,7 +132,7 @@ def test_the_parts_of_the_energy_are_all_of_it() -> None:
 
 def test_the_best_configuration_is_accurate_first() -> None:
     def spoil(task: StudyTask, metrics: dict[str, float]) -> None:
-        if task.variant.dopant == "Cr":
+        if variant_of(task).dopant == "Cr":
             metrics["accuracy_flip_0.05"] = 0.9
 
     good = candidates(study_of(dopant=results("dopant")))

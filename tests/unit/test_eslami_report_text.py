@@ -20,7 +20,7 @@ from procedures.reports.eslami.choices import (
     Choice,
 )
 from procedures.reports.eslami.methods import appendix, own_parameters
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.wording import (
     listed,
     percent_cell,
     percent_interval,

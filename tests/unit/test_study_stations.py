@@ -146,6 +146,8 @@ def test_what_there_is_not_is_refused(variant: StationVariant, named: str) -> No
 # --- keys ---------------------------------------------------------------------------------------
 
 BASE = train(1)
+assert isinstance(BASE.variant, StationVariant)
+BASE_VARIANT = BASE.variant
 VARIANTS: dict[str, dict[str, Any]] = {
     "dopant": {"dopant": "Cr"},
     "devices": {"n_devices": 3},
@@ -159,7 +161,7 @@ VARIED: dict[str, StudyTask] = {
     "parameter": replace(BASE, parameters={**BASE.parameters, "set_v": 0.4}),
     "seed": replace(BASE, seed=2),
     **{
-        name: replace(BASE, variant=replace(BASE.variant, **values))
+        name: replace(BASE, variant=replace(BASE_VARIANT, **values))
         for name, values in VARIANTS.items()
     },
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from procedures.reports.eslami.blocks import Block, Section, Table, Text, finding
 from procedures.reports.eslami.dopants import TIME
 from procedures.reports.eslami.gather import Study
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.blocks import Block, Section, Table, Text, finding
+from procedures.reports.pages.wording import (
     mean,
     paired,
     percent_cell,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from procedures.reports.eslami import paper
-from procedures.reports.eslami.blocks import Block, Picture, Section, Table, Text, finding, note
-from procedures.reports.eslami.drawing import (
+from procedures.reports.eslami.gather import Study
+from procedures.reports.pages.blocks import Block, Picture, Section, Table, Text, finding, note
+from procedures.reports.pages.drawing import (
     BLUE,
     DOPANT_COLOURS,
     DOPANT_MARKERS,
@@ -22,8 +23,7 @@ from procedures.reports.eslami.drawing import (
     grid,
     log_axis,
 )
-from procedures.reports.eslami.gather import Study
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.wording import (
     listed,
     mean,
     number,

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from procedures.reports.eslami import paper
-from procedures.reports.eslami.blocks import Block, Picture, Section, Table, Text, finding, note
-from procedures.reports.eslami.drawing import (
+from procedures.reports.eslami.gather import Study
+from procedures.reports.pages.blocks import Block, Picture, Section, Table, Text, finding, note
+from procedures.reports.pages.drawing import (
     DOPANT_COLOURS,
     DOPANT_MARKERS,
     INK,
@@ -19,8 +20,7 @@ from procedures.reports.eslami.drawing import (
     mark,
     percent_axis,
 )
-from procedures.reports.eslami.gather import Study
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.wording import (
     mean,
     paired,
     percent,

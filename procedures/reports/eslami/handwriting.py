@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from procedures.reports.eslami.blocks import Block, Picture, Section, Table, Text, finding, note
-from procedures.reports.eslami.drawing import BLUE, GREEN, MUTED, ORANGE, VERMILLION, draw, grid
 from procedures.reports.eslami.gather import Study
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.blocks import Block, Picture, Section, Table, Text, finding, note
+from procedures.reports.pages.drawing import BLUE, GREEN, MUTED, ORANGE, VERMILLION, draw, grid
+from procedures.reports.pages.wording import (
     mean,
     percent_cell,
     percent_interval,

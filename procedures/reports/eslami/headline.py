@@ -10,10 +10,10 @@ from hil.station import load_station
 from procedures.learning.mapping import DEFAULT_WINDOWS
 from procedures.programming import WriteVerify
 from procedures.reports.eslami import paper
-from procedures.reports.eslami.blocks import Block, Section, Table, Text, finding, note
 from procedures.reports.eslami.dopants import TIME, reads_per_memristor
 from procedures.reports.eslami.gather import Study
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.blocks import Block, Section, Table, Text, finding, note
+from procedures.reports.pages.wording import (
     NOTHING,
     mean,
     percent_interval,

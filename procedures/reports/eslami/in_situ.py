@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hil.types import FloatArray
-from procedures.reports.eslami.blocks import Block, Picture, Section, Table, Text, finding, note
 from procedures.reports.eslami.dopants import TIME
-from procedures.reports.eslami.drawing import (
+from procedures.reports.eslami.gather import Study
+from procedures.reports.pages.blocks import Block, Picture, Section, Table, Text, finding, note
+from procedures.reports.pages.drawing import (
     BLUE,
     INK,
     VERMILLION,
@@ -20,8 +21,7 @@ from procedures.reports.eslami.drawing import (
     draw,
     grid,
 )
-from procedures.reports.eslami.gather import Study
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.wording import (
     known,
     listed,
     percent_cell,

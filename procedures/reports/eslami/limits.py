@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from procedures.reports.eslami.blocks import Section, Text
 from procedures.reports.eslami.gather import Study
+from procedures.reports.pages.blocks import Section, Text
 
 
 def section(study: Study) -> Section:

@@ -15,7 +15,6 @@ from procedures.network_procedure import V_READ_V, NetworkProcedure
 from procedures.on_chip_training import OnChipTraining
 from procedures.programming import WriteVerify
 from procedures.reports.eslami import paper
-from procedures.reports.eslami.blocks import Block, Section, Table, Text
 from procedures.reports.eslami.choices import (
     IN_SITU,
     LEFT_OUT,
@@ -25,7 +24,8 @@ from procedures.reports.eslami.choices import (
     WRITE_VERIFY,
     Choice,
 )
-from procedures.reports.eslami.wording import NOTHING, si
+from procedures.reports.pages.blocks import Block, Section, Table, Text
+from procedures.reports.pages.wording import NOTHING, si
 from procedures.studies.stations import BASE_STATION
 
 _HEADS = ("parameter", "default", "why", "the paper")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from procedures.learning.tasks import bayes_accuracy, make_task
 from procedures.reports.eslami import paper
-from procedures.reports.eslami.blocks import Block, Picture, Section, Table, Text, finding, note
-from procedures.reports.eslami.drawing import (
+from procedures.reports.eslami.gather import Study
+from procedures.reports.pages.blocks import Block, Picture, Section, Table, Text, finding, note
+from procedures.reports.pages.drawing import (
     MARKERS,
     SERIES,
     accuracy_axis,
@@ -19,9 +20,8 @@ from procedures.reports.eslami.drawing import (
     mark,
     percent_axis,
 )
-from procedures.reports.eslami.gather import Study
-from procedures.reports.eslami.wording import SIGMA as SIGMA_SIGN
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.wording import SIGMA as SIGMA_SIGN
+from procedures.reports.pages.wording import (
     listed,
     mean,
     paired,

@@ -8,7 +8,7 @@ from procedures.learning.tasks import bayes_accuracy, make_task
 from procedures.reports.eslami.dopants import TIME, means_by_dopant
 from procedures.reports.eslami.gather import Study
 from procedures.reports.eslami.noise import FLIP, optimum
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.wording import (
     capital,
     listed,
     mean,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from procedures.reports.eslami.blocks import Block, Picture, Section, Table, Text, finding
 from procedures.reports.eslami.dopants import TIME
-from procedures.reports.eslami.drawing import BLUE, accuracy_axis, bars, draw, grid
 from procedures.reports.eslami.gather import Study
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.blocks import Block, Picture, Section, Table, Text, finding
+from procedures.reports.pages.drawing import BLUE, accuracy_axis, bars, draw, grid
+from procedures.reports.pages.wording import (
     mean,
     paired,
     percent_cell,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from procedures.reports.eslami.blocks import Block, Picture, Section, Table, Text, finding
 from procedures.reports.eslami.dopants import TIME, means_by_dopant
-from procedures.reports.eslami.drawing import (
+from procedures.reports.eslami.gather import Study
+from procedures.reports.pages.blocks import Block, Picture, Section, Table, Text, finding
+from procedures.reports.pages.drawing import (
     DOPANT_COLOURS,
     GREEN,
     INK,
@@ -21,8 +22,7 @@ from procedures.reports.eslami.drawing import (
     grid,
     log_axis,
 )
-from procedures.reports.eslami.gather import Study
-from procedures.reports.eslami.wording import NOTHING, RHO, TIMES, listed, percent, typeset
+from procedures.reports.pages.wording import NOTHING, RHO, TIMES, listed, percent, typeset
 from procedures.studies.eslami.sensitivity import RANGES, Range
 from procedures.studies.figures import Results, Value, training_energy_j
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from procedures.learning.tasks import bayes_accuracy, make_task
-from procedures.reports.eslami.blocks import Block, Section, Table, Text, note
 from procedures.reports.eslami.dopants import TIME, means_by_dopant
 from procedures.reports.eslami.gather import Provenance, Study
 from procedures.reports.eslami.headline import candidates, fastest, thriftiest
 from procedures.reports.eslami.reasons import explain, label, shown
-from procedures.reports.eslami.wording import (
+from procedures.reports.pages.blocks import Block, Section, Table, Text, note
+from procedures.reports.pages.wording import (
     capital,
     listed,
     number,

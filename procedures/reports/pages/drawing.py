@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hil.errors import HilError
-from procedures.reports.eslami.blocks import Picture
+from procedures.reports.pages.blocks import Picture
 from procedures.studies.statistics import Interval
 
 if TYPE_CHECKING:

@@ -7,33 +7,37 @@ import tempfile
 from pathlib import Path
 
 from hil.errors import HilError, UsageError
-from procedures.reports.eslami.page import SIGNATURE, Report
+from procedures.reports.pages.rendering import Report
 
 INDEX, FIGURES = "index.html", "figures"
 _HEAD_BYTES = 2000
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, signature: str) -> None:
     """Check that a report may be written there.
+
+    Args:
+        folder: for the report.
+        signature: in the head of pages of this report.
 
     Raises:
         UsageError: something is there that is no report of ours.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"{folder} is there and is no folder; choose another with --out")
-    if folder.is_dir() and any(folder.iterdir()) and not is_report(folder):
+    if folder.is_dir() and any(folder.iterdir()) and not is_report(folder, signature):
         raise UsageError(
             f"{folder} is there and holds no report of this command; choose another with --out"
         )
 
 
-def is_report(folder: Path) -> bool:
+def is_report(folder: Path, signature: str) -> bool:
     """Whether a folder holds a report of ours and nothing else."""
     index = folder / INDEX
     if not index.is_file() or {path.name for path in folder.iterdir()} - {INDEX, FIGURES}:
         return False
     with index.open("rb") as page:
-        return SIGNATURE.encode() in page.read(_HEAD_BYTES)
+        return signature.encode() in page.read(_HEAD_BYTES)
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -43,7 +47,7 @@ def write_report(report: Report, folder: Path) -> Path:
         UsageError: something is there that is no report of ours.
         HilError: nothing can be written there; what was there is left as it was.
     """
-    check_folder(folder)
+    check_folder(folder, report.signature)
     folder = folder.absolute()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

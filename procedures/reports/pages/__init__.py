@@ -1,0 +1,1 @@
+"""Pages of reports: blocks, figures, words, files; what all studies have in common."""
