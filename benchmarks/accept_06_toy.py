@@ -30,7 +30,7 @@ PUBLISHED = {
     "first_period": 2,
     "period_ratio": 2,
     "transfer_rate": 0.01,
-    "fast_rate": 0.01,
+    "rate": 1.0,
 }
 _STATION = """name = "toy"
 board = "twin-tiles"
@@ -97,6 +97,7 @@ def main() -> int:
                     steps=asked.steps,
                     n_tiles=n,
                     warm_start=is_warm,
+                    fast_rate=0.01 * 0.1 ** (n - 1),  # 0.01 on the finest tile
                     **PUBLISHED,
                 )
                 for n in TILES

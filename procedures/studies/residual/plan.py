@@ -114,7 +114,8 @@ def _toy_published() -> Question:
                     "first_period": 2,
                     "period_ratio": 2,
                     "transfer_rate": 0.01,
-                    "fast_rate": 0.01,
+                    "rate": 1.0,
+                    "fast_rate": 0.01 * 0.1 ** (n - 1),  # 0.01 on the finest tile
                     "warm_start": is_warm,
                     "steps": 100_000,
                 },
