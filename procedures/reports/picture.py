@@ -74,6 +74,10 @@ def _panels(database: RunDatabase, run: RunSummary) -> list[Panel]:
         panels.append(lambda axes: _draw_targets(axes, records, metrics))
     if "Batch accuracy" in records.columns:
         panels.append(lambda axes: _draw_learning(axes, records))
+    if {"Epoch", "Training accuracy", "Test accuracy"} <= set(records.columns):
+        panels.append(lambda axes: _draw_epochs(axes, records))
+    if {"Step", "Median squared error"} <= set(records.columns):
+        panels.append(lambda axes: _draw_errors(axes, records))
     if {"Measured current (A)", "Network current (A)"} <= set(records.columns):
         panels.append(lambda axes: _draw_products(axes, records))
     maps = [one for one in database.snapshots(run.run_id) if min(one.g_siemens.shape) > 1]
@@ -164,6 +168,26 @@ def _draw_learning(axes: Axes, records: pd.DataFrame) -> None:
         ylim=(0.0, 1.05),
         title="Learning",
     )
+    axes.legend(fontsize=8)
+
+
+def _draw_epochs(axes: Axes, records: pd.DataFrame) -> None:
+    for name, style in (("Training accuracy", ".-"), ("Test accuracy", "o-")):
+        known = records[name].notna()
+        axes.plot(records["Epoch"][known], records[name][known], style, markersize=4, label=name)
+    axes.set(xlabel="epoch", ylabel="accuracy", ylim=(0.0, 1.05), title="Learning")
+    axes.legend(fontsize=8)
+
+
+def _draw_errors(axes: Axes, records: pd.DataFrame) -> None:
+    for name, style in (
+        ("Median squared error", "o-"),
+        ("Before transfers", "--"),
+        ("After transfers", ":"),
+    ):
+        known = records[name] > 0
+        axes.plot(records["Step"][known], records[name][known], style, markersize=4, label=name)
+    axes.set(xlabel="step", ylabel="median of (w - b)²", yscale="log", title="Error by step")
     axes.legend(fontsize=8)
 
 

@@ -142,8 +142,10 @@ def test_every_procedure_has_a_picture(name: str, hil: Hil, here: Path) -> None:
     n_devices = {"W": 30} if name.endswith("-training") else {"W": 2}
     (here / "more.toml").write_text(station_text("twin", n_devices=n_devices), encoding="utf-8")
     array_file(here / "array.toml", 3, 3)
-    stations = {"read-references": "references"} | dict.fromkeys(
-        ("program-array", "crossbar-map", "matvec"), "array.toml"
+    stations = (
+        {"read-references": "references"}
+        | dict.fromkeys(("program-array", "crossbar-map", "matvec"), "array.toml")
+        | dict.fromkeys(("residual-training", "tile-least-squares"), "twin-tiles")
     )
     station = stations.get(name, "more.toml")
     assert hil("run", name, "--station", station).code == 0
