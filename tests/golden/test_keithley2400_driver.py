@@ -61,7 +61,7 @@ class Station:
 
     def __init__(self, wire: str, stack: ExitStack) -> None:
         self.bench = LoadBench()
-        self.firmware = Keithley2400Firmware(self.bench, line_frequency_hz=50)
+        self.firmware = Keithley2400Firmware(self.bench, line_frequency_hz=50, is_ideal=True)
         self.adapter = self._connect(wire, stack)
         stack.callback(self.adapter.close)
 
@@ -151,7 +151,7 @@ def test_identify_reset_source_measure_shutdown(station: Station) -> None:
         ":ABOR",
         "OUTPUT 0",
     ]
-    assert len(station.bench.levels_v) == 30
+    assert len(station.bench.levels_v) == 29  # the first of the 30 was there already
     assert station.bench.levels_v[-1] == 0.0
     assert station.bench.source is None
     assert station.firmware.output_off_count == 2  # *RST and OUTPUT 0
@@ -176,12 +176,12 @@ def test_what_the_twin_refuses_is_in_the_error_queue(station: Station) -> None:
     smu = Keithley2400(station.adapter)
     smu.source_voltage_range = 2
     smu.source_voltage = 20
-    smu.source_mode = "current"
-    smu.trigger()
+    smu.write(":SOUR:FUNC MEM")
+    smu.write(":SENS:RES:OCOM ON")
     errors = [(int(code), text.strip()) for code, text in smu.check_errors()]
     assert errors == [
         (-222, '"Parameter data out of range"'),
-        (-221, '"Settings conflict"'),
+        (-224, '"Illegal parameter value"'),
         (-113, '"Undefined header"'),
     ]
     assert smu.source_voltage == 0.0

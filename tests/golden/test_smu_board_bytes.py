@@ -54,6 +54,7 @@ def test_opening(rig: Rig) -> None:
         ":SOURCE:FUNCTION VOLT",
         ":SOURCE:VOLTAGE 0",
         ":SOURCE:VOLTAGE:RANGE 2",
+        ":SOURCE:VOLTAGE:RANGE?",
         ":SOURCE:CLEAR:AUTO 0",
         ":SENSE:RESISTANCE:MODE MAN",
         ":SENSE:FUNCTION:ALL",

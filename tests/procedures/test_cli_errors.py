@@ -122,7 +122,7 @@ CASES: dict[str, tuple[tuple[object, ...], int, tuple[str, ...]]] = {
     "limit of the voltage": ((*RUN, "--set-v", 5), USAGE, ("5 V", "2 V", "W01")),
     "limit of a read": ((*RUN, "--v-read-v", 0.5), USAGE, ("500 mV", "100 mV")),
     "limit of the width": ((*RUN, "--width-s", 2), USAGE, ("2 s", "1 s")),
-    "pulse that cannot be timed": ((*RUN, "--width-s", 0.001), USAGE, ("1 ms", "20 ms")),
+    "pulse that cannot be timed": ((*RUN, "--width-s", 0.001), USAGE, ("1 ms", "2 ms")),
     "read in the wrong direction": (
         ("run", "read-array", "--v-read-v", -0.05, "--station", "good.toml"),
         USAGE,

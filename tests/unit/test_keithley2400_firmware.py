@@ -52,11 +52,11 @@ class ResistorBench:
 class Rig:
     def __init__(self, load_ohm: float = LOAD_OHM) -> None:
         self.bench = ResistorBench(load_ohm)
-        self.firmware = Keithley2400Firmware(self.bench, line_frequency_hz=50)
+        self.firmware = Keithley2400Firmware(self.bench, line_frequency_hz=50, is_ideal=True)
 
     def ask(self, *lines: str) -> str:
         data = "".join(line + "\n" for line in lines).encode()
-        return self.firmware.receive(data).decode().strip()
+        return self.firmware.receive(data).decode("latin-1").strip()
 
     def read(self, command: str = ":READ?") -> list[float]:
         return [float(value) for value in self.ask(command).split(",")]
@@ -114,7 +114,7 @@ def test_reset_state() -> None:
     at_power_on = {query: rig.ask(query) for query in RESET_STATE}
     rig.ask(
         ":OUTP:SMOD ZERO;:ROUT:TERM REAR;:SENS:CURR:PROT 1e-2;NPLC 0.1;RANG 1e-3",
-        ":SENS:VOLT:PROT 5;:SENS:RES:MODE MAN;RANG 20;:SENS:AVER ON;AVER:COUN 3;TCON MOV",
+        ":SENS:VOLT:PROT 5;:SENS:RES:RANG 20;MODE MAN;:SENS:AVER ON;AVER:COUN 3;TCON MOV",
         ":SENS:FUNC:ALL;:SOUR:CLE:AUTO 1;:SOUR:DEL 0.2;:SOUR:VOLT:RANG 2;:SOUR:VOLT 1.5",
         ":SOUR:CURR 1e-3;:SYST:AZER OFF;:SYST:RSEN ON;:FORM:ELEM CURR;:OUTP ON",
     )
@@ -136,15 +136,11 @@ def test_identity_and_error_queue() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ":TRAC:CLEAR",
-        ":TRAC:DATA?",
-        ":INIT",
-        "*TRG",
-        ":ARM:COUNT?",
-        ":TRIGGER:COUNT 2",
-        ":SOUR:SWE:POIN 10",
-        ":CALC3:DATA?",
-        ":SOUR:LIST:VOLT 1,2",
+        ":CAL:PROT:CODE 'KI002400'",
+        ":SOUR:MEM:SAVE 1",
+        ":SENS:RES:OCOM ON",
+        ":SYST:KEY 24",
+        ":CALC2:LIM4:STAT ON",
         "smua.source.levelv=1",
     ],
 )
@@ -251,7 +247,7 @@ def test_a_fixed_range_limits_the_current_below_compliance() -> None:
         (":SOUR:VOLT:RANG 2;:SOUR:VOLT 2.2", -222),
         (":SOUR:VOLT:RANG 211", -222),
         (":SOUR:VOLT:RANG 0.2", -221),
-        (":SOUR:FUNC CURR", -221),
+        (":SOUR:FUNC MEM", -224),
         (":SOUR:FUNC RES", -224),
         (":SOUR:DEL -1", -222),
         (":SENS:CURR:PROT 1.06", -222),
@@ -259,12 +255,31 @@ def test_a_fixed_range_limits_the_current_below_compliance() -> None:
         (":SENS:VOLT:PROT 211", -222),
         (":SENS:CURR:NPLC 11", -222),
         (":SENS:CURR:RANG 1e-2", 824),
-        (":SENS:VOLT:RANG 20", -221),
+        (":SENS:VOLT:RANG 20", 823),
         (":SENS:CURR:RANG 1e-3;PROT 1e-7", 822),
         (":SENS:CURR:PROT 1;:SOUR:VOLT 30", 826),
         (":SYST:LFR 55", -222),
-        (":MEAS:RES?;:SENS:RES:MODE AUTO;:MEAS:RES?", -221),
-        (":SENS:AVER ON;:SENS:AVER:TCON MOV;:READ?", -221),
+        (":SENS:RES:RANG 2000", -221),
+        (":SENS:CURR:RANG 0.1", 824),
+        (":ARM:SOUR BUS;:READ?", -215),
+        (":ARM:COUN INF;:READ?", 830),
+        (":TRIG:COUN 50;:ARM:COUN 51", -221),
+        ("*TRG", -211),
+        (":SYST:POS SAV5", -224),
+        (":SOUR:LIST:VOLT 0,211", -222),
+        (":SOUR:VOLT:STAR 0;STOP 1;STEP 2", -221),
+        (":FORM:DATA REAL,64", -222),
+        (":FORM:DATA ASC,32", -224),
+        (":FETC?", -230),
+        (":TRAC:DATA?", -230),
+        (":CALC3:DATA?", -230),
+        (":CALC:DATA?", -230),
+        (":TRAC:FEED:CONT NEXT;:TRAC:POIN 3", 800),
+        (":CALC:MATH:NAME 'VARALPHA'", 806),
+        (":OUTP:ENAB ON;:OUTP ON", 802),
+        (":DISP:TEXT 'more than twenty letters'", -222),
+        ("*SAV 5", -222),
+        ("*IDN?;*OPC?", -440),
     ],
 )
 def test_what_the_instrument_refuses_changes_nothing_at_the_terminals(line: str, code: int) -> None:
