@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from hil.arrays import ArrayInfo, CellKind, Scheme
 from hil.correction import Circuit
 from hil.errors import StationError
+from hil.instruments.drivers import MODELS
 from hil.limits import DEFAULT_LIMITS, DeviceLimits
 from hil.toml_lines import explain
 from hil.types import MEMRISTORS, Device, Dopant, Source
@@ -39,6 +40,7 @@ class SmuTable(_Table):
 
     Attributes:
         driver: which driver speaks to it.
+        model: which of its models it is, where it has several; the usual one if not given.
         address: VISA resource string; ``twin:`` in a station whose instruments are simulated.
         timeout_s: longest wait for an answer.
         read_nplc: integration time of a read, in power line cycles.
@@ -48,7 +50,8 @@ class SmuTable(_Table):
         instrument_power_w: drawn from the mains, for the energy ledger; assumed until measured.
     """
 
-    driver: Literal["keithley2400"]
+    driver: Literal["keithley2400", "keithley2450", "keithley2600", "keysight-b2900"]
+    model: str = ""
     address: str = Field(min_length=1)
     timeout_s: Positive = 5.0
     read_nplc: float = Field(default=1.0, ge=0.01, le=10)
@@ -56,6 +59,21 @@ class SmuTable(_Table):
     line_frequency_hz: Literal[50, 60] = 50
     settle_s: float = Field(default=1e-3, ge=0, le=10)
     instrument_power_w: float = Field(default=30.0, ge=0)
+
+    @model_validator(mode="after")
+    def _is_a_model_of_its_driver(self) -> Self:
+        if self.model and self.model not in MODELS[self.driver]:
+            raise _at(
+                ("smu", "model"),
+                f"{self.model!r} is no model of {self.driver}; it has "
+                f"{', '.join(MODELS[self.driver])}",
+            )
+        return self
+
+    @property
+    def model_name(self) -> str:
+        """The model, or the usual one of the driver."""
+        return self.model or next(iter(MODELS[self.driver]))
 
 
 class SwitchBoardTable(_Table):

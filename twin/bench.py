@@ -36,14 +36,28 @@ class TwinBench:
         self.smu = BenchSmu(self, converters, smu_serial_number, line_frequency_hz)
         self.switch = BenchSwitch(self, positions, n_positions)
         self._now_ns = 0
+        self._owed_ns = 0
 
     def now_s(self) -> float:
         """Return the bench time."""
-        return self._now_ns / NS_PER_S
+        return (self._now_ns + self._owed_ns) / NS_PER_S
 
     def sleep_s(self, dt_s: float) -> None:
         """Let bench time pass: the clock of a host that lives in simulated time."""
         self.advance(max(0.0, dt_s))
+
+    def owe_s(self, dt_s: float) -> None:
+        """Let bench time pass, but carry it out only when something is about to change or be read.
+
+        Costs next to nothing, however many devices there are.
+        """
+        self._owed_ns += round(dt_s * NS_PER_S)
+
+    def catch_up(self) -> None:
+        """Carry out time that is owed."""
+        if self._owed_ns:
+            owed_ns, self._owed_ns = self._owed_ns, 0
+            self._advance_to(self._now_ns + owed_ns)
 
     def advance(self, dt_s: float) -> PlantOutputs | None:
         """Let bench time pass with the terminals as they are; the watchdog may open the switches.
@@ -51,7 +65,10 @@ class TwinBench:
         Returns:
             What happened to the connected device, or None if none was connected to the end.
         """
-        end_ns = self._now_ns + round(dt_s * NS_PER_S)
+        self.catch_up()
+        return self._advance_to(self._now_ns + round(dt_s * NS_PER_S))
+
+    def _advance_to(self, end_ns: int) -> PlantOutputs | None:
         deadline_ns = self.switch.deadline_ns
         if deadline_ns is not None and deadline_ns <= end_ns:
             self._step(max(deadline_ns, self._now_ns))
@@ -112,12 +129,14 @@ class BenchSmu:
 
     def apply(self, level_v: float, compliance_a: float) -> None:
         """Output on: source this voltage from now on, with this current limit."""
+        self._bench.catch_up()
         self.v_source_v = float(self._converters.source_v(np.array([level_v]))[0])
         self.i_limit_a = compliance_a
         self.output_on = True
 
     def release(self) -> None:
         """Output off."""
+        self._bench.catch_up()
         self.output_on = False
         self.v_source_v = 0.0
 
@@ -158,6 +177,7 @@ class BenchSwitch:
     @property
     def position(self) -> int | None:
         """The closed switch, or None."""
+        self._bench.catch_up()
         return self._position
 
     @property
@@ -175,10 +195,12 @@ class BenchSwitch:
 
     def connect(self, position: int | None) -> None:
         """Open all switches, then close this one; at once."""
+        self._bench.catch_up()
         self._position = position
 
     def set_deadline(self, t_s: float | None) -> None:
         """Open all switches when bench time reaches ``t_s``, unless a later call moves it."""
+        self._bench.catch_up()
         self.deadline_ns = None if t_s is None else round(t_s * NS_PER_S)
 
     def open_by_watchdog(self) -> None:

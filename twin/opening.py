@@ -198,7 +198,9 @@ def build_instruments(
     )
     return TwinInstruments(
         bench,
-        Keithley2400Firmware(bench.smu, station.table.smu.line_frequency_hz),
+        Keithley2400Firmware(
+            bench.smu, station.table.smu.line_frequency_hz, is_ideal=True
+        ),  # the errors are made by the converters of the bench
         SwitchBoardFirmware(bench.switch, serial_number, jumper=jumper),
     )
 

@@ -90,7 +90,7 @@ class _WallTime:
 
     def pass_on(self) -> None:
         now_s = self._wall.now_s()
-        self._bench.advance(now_s - self._passed_s)
+        self._bench.owe_s(now_s - self._passed_s)
         self._passed_s = now_s
 
 

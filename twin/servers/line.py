@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
@@ -21,6 +20,10 @@ Hook = Callable[[], None]
 CHUNK_BYTES = 65536
 
 N_TURNS_AFTER_STOP = 100
+
+
+class HangUp(ConnectionError):
+    """What a device raises to end the connection that its last message came over."""
 
 
 class Line:
@@ -83,7 +86,7 @@ class ThreadedServer(ABC):
 
 
 class StoppableIo:
-    """Reads and writes on file descriptors that wait, without polling, until stopped.
+    """Waits on file descriptors, without polling, until stopped.
 
     What had arrived before the stop is still served, so that the output-off of a client that has
     just left is not lost; a client that keeps sending gets a bounded number of turns more.
@@ -91,25 +94,14 @@ class StoppableIo:
 
     def __init__(self) -> None:
         self._stopped, self._stop = socket.socketpair()
-        self._n_turns_left = N_TURNS_AFTER_STOP
 
-    def wait(self, fd: int, event: int = select.POLLIN) -> bool:
-        """Block until ``fd`` is ready, hung up or broken (True) or until stopped (False)."""
-        if not self._n_turns_left:
-            return False
-        poll = select.poll()
-        poll.register(fd, event)
-        poll.register(self._stopped, select.POLLIN)
-        ready = dict(poll.poll())
-        self._n_turns_left -= self._stopped.fileno() in ready
-        return fd in ready
+    def waiter(self, fd: int) -> Waiter:
+        """Return how to wait for one descriptor; cheaper than ``wait`` where that is often."""
+        return Waiter(fd, self._stopped.fileno())
 
-    def write(self, fd: int, data: bytes) -> None:
-        """Write all of ``data`` to a non-blocking ``fd``, or what can be written until stopped."""
-        rest = memoryview(data)
-        while rest and self.wait(fd, select.POLLOUT):
-            with contextlib.suppress(BlockingIOError):
-                rest = rest[os.write(fd, rest) :]
+    def wait(self, fd: int) -> bool:
+        """Block until ``fd`` can be read, or is broken (True), or until stopped (False)."""
+        return self.waiter(fd).until_readable()
 
     def stop(self) -> None:
         """End all waits, now and later, once nothing is ready any more."""
@@ -124,3 +116,42 @@ class StoppableIo:
         """Release the descriptors; nobody waits any more."""
         self._stopped.close()
         self._stop.close()
+
+
+class Waiter:
+    """Reads and writes one non-blocking descriptor until stopped."""
+
+    def __init__(self, fd: int, stopped_fd: int) -> None:
+        self._fd = fd
+        self._stopped_fd = stopped_fd
+        self._n_turns_left = N_TURNS_AFTER_STOP
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
+        self._poll.register(stopped_fd, select.POLLIN)
+
+    def until_readable(self) -> bool:
+        """Block until there is something to read, or the far end is gone; False if stopped."""
+        return self._ready(self._poll)
+
+    def write(self, data: bytes) -> None:
+        """Write all of ``data``, or what can be written until stopped."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except BlockingIOError:
+                if not self._until_writable():
+                    return
+
+    def _until_writable(self) -> bool:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        poll.register(self._stopped_fd, select.POLLIN)
+        return self._ready(poll)
+
+    def _ready(self, poll: select.poll) -> bool:
+        ready = poll.poll()
+        if len(ready) == 1 and ready[0][0] == self._fd:
+            return True
+        self._n_turns_left -= 1
+        return self._n_turns_left >= 0 and any(fd == self._fd for fd, _ in ready)

@@ -7,7 +7,7 @@ import os
 import pty
 import tty
 
-from twin.servers.line import CHUNK_BYTES, Hook, Lock, ThreadedServer
+from twin.servers.line import CHUNK_BYTES, HangUp, Hook, Lock, ThreadedServer
 from twin.wiring import ByteDevice
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,13 @@ class PtyServer(ThreadedServer):
 
     def _serve(self) -> None:
         try:
-            while self._io.wait(self._master):
+            io = self._io.waiter(self._master)
+            while io.until_readable():
                 data = os.read(self._master, CHUNK_BYTES)
-                self._io.write(self._master, self._line.exchange(data))
+                if reply := self._line.exchange(data):
+                    io.write(reply)
+        except HangUp as error:
+            log.info("%s: hung up: %s", self.path, error)
         except Exception:
             # whatever the device raised, the client sees a line that went dead, and the log why
             log.exception("%s: device failed, terminal closed", self.path)
